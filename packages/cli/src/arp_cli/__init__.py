@@ -1,0 +1,1 @@
+"""arpctl: submit runs, watch them, and look after a daemon from the terminal."""

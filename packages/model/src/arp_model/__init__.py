@@ -1,0 +1,1 @@
+"""Wire types of ARP Standard v1, generated from its JSON Schemas."""

@@ -1,0 +1,1 @@
+"""Executes runs: one agent's work on one goal, over HTTP."""

@@ -1,0 +1,1 @@
+"""Clients for any ARP Standard v1 daemon, runtime or tool registry."""
