@@ -1,1 +1,11 @@
-"""What every ARP service is made of: errors, the door, event streams, storage, processes, serving."""
+"""What every ARP service is made of.
+
+errors        the tree of errors and their stable codes      responses   answers, and errors as ErrorEnvelope
+ids           what ids may be, and new ones                  body        bounded, strict request bodies
+paging        page tokens                                    door, peer  who gets in
+sse           event streams read by cursor                   changed     a wake-up call
+sqlite        one writer with group commit                   processes   process trees and identities
+info          health and version                             stopping    the two steps of a stop
+application   routes behind the door                         serving     Hypercorn, in this process
+logs          structured logging                             command_line  flags, environment, file, default
+"""

@@ -1,0 +1,106 @@
+"""Putting a service's routes behind the door, with every error an ErrorEnvelope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Match, Route
+
+from arp_service.door import Door
+from arp_service.errors import InternalError, MethodNotAllowedError, NotFoundError, ServiceError
+from arp_service.responses import StructResponse, error_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.datastructures import Headers
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = structlog.get_logger(__name__)
+
+
+class IdConvertor(Convertor[str]):
+    """A path segment that is an id: it ends at `/` and at `:`, so that `{run_id:id}:cancel` is told apart."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        """Ids are strings as they stand."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Ids are strings as they stand."""
+        return value
+
+
+register_url_convertor("id", IdConvertor())
+
+
+class Boundary:
+    """ASGI middleware, the outermost: a bug is logged once and answered without a word of the inside."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except Exception as error:
+            if started:  # too late for an answer: the server must break the connection
+                raise
+            _log.exception("bug", path=scope.get("path"), error=repr(error))
+            await error_response(InternalError())(scope, receive, send)
+
+
+def create_app(routes: Sequence[BaseRoute], admit: Callable[[Scope, Headers], None]) -> Starlette:
+    """Return the ASGI app: the door first, then the routes, and errors answered in one place."""
+    app = Starlette(
+        routes=list(routes),
+        middleware=[Middleware(Boundary), Middleware(Door, admit=admit)],
+        exception_handlers={
+            ServiceError: _answer_service_error,
+            HTTPException: _answer_http_exception,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _answer_service_error(request: Request, error: Exception) -> StructResponse:
+    assert isinstance(error, ServiceError)
+    if error.status >= 500:
+        _log.warning("request_refused", path=request.url.path, code=error.code, message=error.message)
+    return error_response(error)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> StructResponse:
+    """Starlette's own: an unknown path or a wrong method."""
+    path = request.url.path[:200]
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allow = ", ".join(sorted(_allowed_methods(request)))
+        message = f"{path} does not answer to {request.method}; it does to {allow}."
+        return error_response(MethodNotAllowedError(message, headers={"Allow": allow}))
+    return error_response(NotFoundError(f"Nothing is served at {path}."))
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """The methods of all routes that have this path (RFC 9110, 15.5.6)."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found

@@ -1,0 +1,96 @@
+"""Request bodies: bounded in size and time, decoded straight into the generated type."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import msgspec
+
+from arp_service.errors import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    InvalidJsonError,
+    InvalidRequestError,
+    UnsupportedMediaTypeError,
+)
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+# A client that sends slower than this holds a connection for nothing.
+_BODY_TIMEOUT_S = 30.0
+
+
+async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        BodyTooLargeError: it is, or says it is, longer than `max_bytes`.
+        BodyTimeoutError: it did not arrive within 30 s.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+        raise _too_large(max_bytes)
+    try:
+        with anyio.fail_after(_BODY_TIMEOUT_S):
+            return await _collect(request, max_bytes)
+    except TimeoutError as exc:
+        raise BodyTimeoutError(f"The request body did not arrive within {_BODY_TIMEOUT_S:.0f} s.") from exc
+
+
+async def read_struct(request: Request, type_: type[T], max_bytes: int = MAX_BODY_BYTES) -> T:
+    """Read the body and decode it into `type_`, strictly.
+
+    Raises:
+        UnsupportedMediaTypeError: the content type is not application/json.
+        InvalidJsonError: the body is not JSON, or nests too deep.
+        InvalidRequestError: it is JSON of another shape; the message names the place.
+    """
+    require_json(request)
+    return decode_struct(await read_body(request, max_bytes), type_)
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that a cross-site form could send."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaTypeError("Send the body with 'Content-Type: application/json'.")
+
+
+def decode_struct(body: bytes, type_: type[T]) -> T:
+    """Decode JSON into `type_`; see `read_struct` for the errors."""
+    try:
+        return _decoder(type_).decode(body)
+    except msgspec.ValidationError as exc:
+        raise InvalidRequestError(str(exc)) from exc
+    except RecursionError as exc:
+        raise InvalidJsonError("The body nests too deep.") from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise InvalidJsonError(f"The body is not valid JSON: {exc}.") from exc
+
+
+@lru_cache(maxsize=64)
+def _decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(type_)
+
+
+async def _collect(request: Request, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> BodyTooLargeError:
+    return BodyTooLargeError(
+        f"The request body is over the limit of {max_bytes} bytes.", details={"max_bytes": max_bytes}
+    )

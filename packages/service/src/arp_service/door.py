@@ -1,0 +1,116 @@
+"""The door: who gets in, before anything of a request is read.
+
+On loopback the daemon's own user gets in without a token: the kernel tells the peer's user on each request. A
+forwarding header means a proxy, behind which anybody may stand. `Host` is checked against DNS rebinding and
+`Origin` against other sites' pages (RFC 6454).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from arp_service.errors import ForbiddenError, ServiceError, UnauthorizedError
+from arp_service.responses import error_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from arp_service.peer import Address, PeerLookup
+
+_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+
+
+class HostNotAllowedError(ForbiddenError):
+    """The Host header names another machine: perhaps a page that rebinds DNS."""
+
+    code = "host_not_allowed"
+
+
+class OriginNotAllowedError(ForbiddenError):
+    """The request comes from a page of another site."""
+
+    code = "origin_not_allowed"
+
+
+class Door:
+    """ASGI middleware that lets in whom `admit` lets in, with a clean Host and Origin."""
+
+    def __init__(self, app: ASGIApp, admit: Callable[[Scope, Headers], None]) -> None:
+        self._app = app
+        self._admit = admit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            check_host(headers)
+            check_origin(headers)
+            self._admit(scope, headers)
+        except ServiceError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class OwnUserOnly:
+    """Admits requests of one user over loopback, told by the kernel."""
+
+    def __init__(self, lookup: PeerLookup, uid: int) -> None:
+        self._lookup = lookup
+        self._uid = uid
+
+    def __call__(self, scope: Scope, headers: Headers) -> None:
+        """Raise unless the peer is the own user, directly connected."""
+        for name in _FORWARDING:
+            if name in headers:
+                raise UnauthorizedError(
+                    f"The header {name!r} means a proxy: what comes through one needs a token."
+                )
+        client: Address | None = scope.get("client")
+        server: Address | None = scope.get("server")
+        uid = None if client is None or server is None else self._lookup.find_uid(client, server)
+        if uid is None:
+            raise UnauthorizedError("The user behind this connection cannot be told.")
+        if uid != self._uid:
+            raise ForbiddenError("Only the user that this service runs as may call it without a token.")
+
+
+def check_host(headers: Headers) -> None:
+    """Refuse a Host that is not loopback by name or number."""
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or not is_loopback_host(_host_name(f"//{hosts[0]}")):
+        raise HostNotAllowedError("The Host header must name this machine: localhost, 127.0.0.1 or [::1].")
+
+
+def check_origin(headers: Headers) -> None:
+    """Refuse a page of another origin; programs send no Origin."""
+    origin = headers.get("origin")
+    if origin is None:
+        return
+    if urlsplit(origin).netloc.lower() != headers["host"].lower() or not origin.startswith("http://"):
+        raise OriginNotAllowedError(f"Pages of {origin[:100]!r} may not call this service.")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host name or number means this machine's loopback."""
+    if host.lower() in {"localhost", "localhost."}:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

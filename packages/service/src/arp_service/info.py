@@ -1,0 +1,66 @@
+"""Health and version: the two operations that every ARP service has."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import version as distribution_version
+from typing import TYPE_CHECKING, Any
+
+from arp_model import Health, HealthChecksItem, Status, VersionInfo
+from starlette.routing import Route
+
+from arp_service.responses import StructResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+API_VERSIONS = ["v1"]
+_WORST_FIRST = (Status.down, Status.degraded)
+
+
+@dataclass(frozen=True)
+class ServiceInfo:
+    """What a service says of itself."""
+
+    service_name: str
+    distribution: str
+    features: tuple[str, ...] = ()
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+    def version_info(self) -> VersionInfo:
+        """The answer of `GET /v1/version`; it does not change while the process lives."""
+        return VersionInfo(
+            service_name=self.service_name,
+            service_version=distribution_version(self.distribution),
+            supported_api_versions=API_VERSIONS,
+            extensions={"arp.features": list(self.features), **self.extensions},
+        )
+
+
+def info_routes(info: ServiceInfo, checks: Callable[[], Awaitable[list[HealthChecksItem]]]) -> list[Route]:
+    """The routes `health` and `version`. `checks` must answer soon; the worst of them is the service's status."""
+    answer = StructResponse(info.version_info())
+
+    async def health(_request: Request) -> StructResponse:
+        items = await checks()
+        return StructResponse(Health(status=worst(items), time=utc_now(), checks=items))
+
+    async def version(_request: Request) -> StructResponse:
+        return answer
+
+    return [Route("/v1/health", health), Route("/v1/version", version)]
+
+
+def worst(checks: list[HealthChecksItem]) -> Status:
+    """The worst status of all checks; ok where there are none."""
+    found = {check.status for check in checks}
+    return next((status for status in _WORST_FIRST if status in found), Status.ok)
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.fromtimestamp(time.time(), timezone.utc)

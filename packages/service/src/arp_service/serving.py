@@ -1,0 +1,144 @@
+"""Serving an app on Hypercorn, in this process, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+
+from arp_service.door import is_loopback_host
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import ASGIApp
+
+    from arp_service.stopping import Stop
+
+_BACKLOG = 1024
+# An idle connection is closed after so long; pooled clients keep theirs for less.
+_KEEP_ALIVE_S = 75
+_REQUESTS_A_CONNECTION = 1_000_000
+# For answers under way when the server closes; streams have ended before.
+_GRACEFUL_S = 3
+# A half-open peer (its machine is gone) is noticed after about this long.
+_USER_TIMEOUT_MS = 60_000
+_KEEPIDLE_S, _KEEPINTVL_S, _KEEPCNT = 30, 10, 3
+_FIRST_AUTO_PORTS = 100
+
+
+class CannotListenError(Exception):
+    """The address cannot be bound; the message names the cure."""
+
+
+def bind(host: str, port: int, *, auto_port: bool = False) -> socket.socket:
+    """Return a listening-ready TCP socket on a loopback address.
+
+    `host` may be `fd://N`: an inherited socket, already bound. `port` 0 takes any free port; with `auto_port`
+    the next free one after `port`.
+
+    Raises:
+        CannotListenError: the port is taken, or the address is not loopback.
+    """
+    if host.startswith("fd://"):
+        return _inherited(host)
+    if not is_loopback_host(host):
+        raise CannotListenError(
+            f"--host {host}: only loopback (127.0.0.1, ::1, localhost) is served without tokens; "
+            "put a proxy with authentication in front to reach further."
+        )
+    ports = range(port, min(port + _FIRST_AUTO_PORTS, 65536)) if auto_port and port else (port,)
+    for candidate in ports:
+        listener = _try_bind(host, candidate)
+        if listener is not None:
+            return listener
+    raise CannotListenError(f"Port {port} of {host} is taken: stop what listens there, or use --auto-port.")
+
+
+def url_of(listener: socket.socket) -> str:
+    """The base URL at which a bound socket is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    stop: Stop,
+    drain: Callable[[], Awaitable[None]],
+) -> None:
+    """Serve until SIGTERM or SIGINT, then let `drain` finish the work, end the streams, close.
+
+    `drain` bounds itself. Takes over the socket.
+    """
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_watch_signals, stop)
+        await hypercorn_serve(
+            app,  # type: ignore[arg-type]  # Hypercorn types ASGI apps by its own TypedDicts
+            _config(listener),
+            shutdown_trigger=partial(_until_drained, stop, drain),
+        )
+        tasks.cancel_scope.cancel()
+
+
+async def _until_drained(stop: Stop, drain: Callable[[], Awaitable[None]]) -> None:
+    await stop.requested.wait()
+    await drain()
+    stop.closing.set()
+
+
+async def _watch_signals(stop: Stop, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            stop.requested.set()
+
+
+def _config(listener: socket.socket) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = _BACKLOG
+    config.keep_alive_timeout = _KEEP_ALIVE_S
+    config.keep_alive_max_requests = _REQUESTS_A_CONNECTION
+    config.graceful_timeout = _GRACEFUL_S
+    config.include_server_header = False
+    config.errorlog = logging.getLogger("arp.http")
+    config.accesslog = None
+    return config
+
+
+def _inherited(host: str) -> socket.socket:
+    number = host.removeprefix("fd://")
+    try:
+        return socket.socket(fileno=int(number))
+    except (ValueError, OSError) as exc:
+        raise CannotListenError(f"--host {host}: no inherited socket has that number.") from exc
+
+
+def _try_bind(host: str, port: int) -> socket.socket | None:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    set_keepalive(listener)
+    try:
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        return None
+    return listener
+
+
+def set_keepalive(listener: socket.socket) -> None:
+    """Notice half-open peers; accepted connections inherit this."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPIDLE_S)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPINTVL_S)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPCNT)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)

@@ -1,0 +1,254 @@
+"""SQLite as an embedded store: one writer with group commit, one reader, numbered migrations, named queries.
+
+The writer is a thread that owns its connection. It takes all that waits, runs it in one transaction, commits
+once (WAL, synchronous=FULL: a commit is on the disk), and then answers everybody. So a write is durable when
+`write` returns, and a hundred at once cost one sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import re
+import sqlite3
+import threading
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import anyio.to_thread
+
+from arp_service.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+T = TypeVar("T")
+Work = "Callable[[sqlite3.Connection], T]"
+
+# How many writes may share one transaction: enough to amortize a sync, few enough to answer soon.
+_MAX_GROUP = 512
+# Another process (a backup, a shell) may hold the lock for so long.
+_BUSY_TIMEOUT_MS = 5000
+_MIGRATION = re.compile(r"(\d{4})_\w+\.sql\Z")
+
+
+class StoreUnavailableError(UnavailableError):
+    """The store cannot be read or written now (disk full, read-only, locked)."""
+
+    code = "store_unavailable"
+
+
+class StoreTooNewError(Exception):
+    """The file was written by a later release; this one must not touch it."""
+
+
+class _Job(NamedTuple):
+    work: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+
+
+class _Outcome(NamedTuple):
+    job: _Job
+    value: Any
+    error: BaseException | None
+
+
+class Database:
+    """An open SQLite file. `write` and `read` run a function with a connection, off the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = _Worker(path, grouped=True)
+        self._reader = _Worker(path, grouped=False)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a transaction shared with other writers; return its value once it is on the disk.
+
+        An exception of `work` undoes its own changes alone and is raised here.
+
+        Raises:
+            StoreUnavailableError: SQLite refused; nothing of `work` was kept.
+        """
+        return await self._writer.run(work)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` with a connection that sees all committed writes.
+
+        Raises:
+            StoreUnavailableError: SQLite refused.
+        """
+        return await self._reader.run(work)
+
+    def start(self) -> None:
+        """Start the threads. Call once, in a running event loop."""
+        self._writer.start()
+        self._reader.start()
+
+    def close(self) -> None:
+        """Finish what is queued, close both connections. Blocks; call off the loop."""
+        self._writer.close()
+        self._reader.close()
+
+
+class _Worker:
+    """A thread that owns one connection."""
+
+    def __init__(self, path: Path, *, grouped: bool) -> None:
+        self._path = path
+        self._grouped = grouped
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        name = "sqlite-writer" if grouped else "sqlite-reader"
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(work, future))
+        with _translated():
+            return await future
+
+    def _work(self) -> None:
+        connection = connect(self._path)
+        try:
+            while (jobs := self._take()) is not None:
+                self._answer(_run_group(connection, jobs) if self._grouped else _run_each(connection, jobs))
+        finally:
+            connection.close()
+
+    def _take(self) -> list[_Job] | None:
+        """Wait for a job, and take all that wait with it; None at the end."""
+        first = self._jobs.get()
+        if first is None:
+            return None
+        jobs = [first]
+        while len(jobs) < _MAX_GROUP:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)
+                break
+            jobs.append(job)
+        return jobs
+
+    def _answer(self, outcomes: list[_Outcome]) -> None:
+        """One wake-up of the loop for the whole group."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_resolve, outcomes)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection in autocommit mode, with the settings that durability needs."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+@asynccontextmanager
+async def open_database(path: Path, migrations: Traversable) -> AsyncIterator[Database]:
+    """Bring the file up to date with the numbered .sql files in `migrations`, and open it.
+
+    Raises:
+        StoreTooNewError: the file has migrations that this release does not know.
+        StoreUnavailableError: SQLite refused.
+    """
+    with _translated():
+        await anyio.to_thread.run_sync(migrate, path, migrations)
+    database = Database(path)
+    database.start()
+    try:
+        yield database
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(database.close)
+
+
+def migrate(path: Path, migrations: Traversable) -> None:
+    """Apply the migrations that the file lacks, each in a transaction of its own (PRAGMA user_version counts)."""
+    files = sorted((f for f in migrations.iterdir() if _MIGRATION.match(f.name)), key=lambda f: f.name)
+    connection = connect(path)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(files):
+            raise StoreTooNewError(
+                f"{path} has schema {version}, this release knows {len(files)}: use a later one."
+            )
+        for number, file in enumerate(files[version:], start=version + 1):
+            script = file.read_text(encoding="utf-8")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+    finally:
+        connection.close()
+
+
+def load_queries(file: Traversable) -> dict[str, str]:
+    """Read a .sql file of named queries: `-- name --` on a line of its own begins each."""
+    parts = re.split(r"^-- (\w+) --$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name: text.strip().rstrip(";") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _run_group(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [_run_in_savepoint(connection, job) for job in jobs]
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return [_Outcome(job, None, error) for job in jobs]
+    return outcomes
+
+
+def _run_in_savepoint(connection: sqlite3.Connection, job: _Job) -> _Outcome:
+    connection.execute("SAVEPOINT job")
+    try:
+        value = job.work(connection)
+    except Exception as error:  # noqa: BLE001 - raised again in the task that waits for this job
+        if not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+        return _Outcome(job, None, error)
+    connection.execute("RELEASE job")
+    return _Outcome(job, value, None)
+
+
+def _run_each(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
+    outcomes = []
+    for job in jobs:
+        try:
+            outcomes.append(_Outcome(job, job.work(connection), None))
+        except Exception as error:  # noqa: BLE001 - raised again in the task that waits for this job
+            outcomes.append(_Outcome(job, None, error))
+    return outcomes
+
+
+def _resolve(outcomes: list[_Outcome]) -> None:
+    for job, value, error in outcomes:
+        if job.future.done():  # its task was cancelled; the write stands all the same
+            continue
+        if error is None:
+            job.future.set_result(value)
+        else:
+            job.future.set_exception(error)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise StoreUnavailableError(f"The store refused: {exc}.") from exc
