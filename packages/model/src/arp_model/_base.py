@@ -1,0 +1,96 @@
+"""What every wire type is made of. The types themselves are generated, into `arp_model.generated`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class WireEnum(str, Enum):
+    """A word from a fixed list. Prints as the word itself, on every version of Python."""
+
+    __str__ = str.__str__
+    __format__ = str.__format__  # type: ignore[assignment]  # Enum widens it to object
+
+
+class Model(msgspec.Struct, forbid_unknown_fields=True, repr_omit_defaults=True):
+    """A document of the ARP Standard.
+
+    Decoding is strict: unknown fields, wrong types and values out of bounds raise `msgspec.ValidationError`,
+    whose message names the place (`$.input.goal`). What is not JSON raises its base, `msgspec.DecodeError`.
+    A field that is absent is `UNSET`, and stays absent when encoded. Constructing checks no types and bounds.
+    """
+
+    @classmethod
+    def from_dict(cls, src: Mapping[str, Any]) -> Self:
+        """Make one from plain dicts, lists and scalars, uncoerced. Raises `msgspec.ValidationError`."""
+        return convert(src, cls)
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Make one from JSON text. Raises `msgspec.DecodeError`."""
+        return decode(data, cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists and scalars; times become RFC 3339 text."""
+        result: dict[str, Any] = msgspec.to_builtins(self)
+        return result
+
+    def to_json(self) -> bytes:
+        """Return JSON text in UTF-8."""
+        return _ENCODER.encode(self)
+
+
+def decode(data: bytes | str, type_: type[T]) -> T:
+    """Decode JSON text as a `type_`, strictly. Raises `msgspec.DecodeError` for anything that is not one."""
+    try:
+        result: T = _decoder(cast("Hashable", type_)).decode(data)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is nested too deeply") from None
+    except (UnicodeDecodeError, UnicodeEncodeError) as exc:
+        raise msgspec.DecodeError(f"JSON is not valid UTF-8: {exc.reason}") from None
+    return result
+
+
+def convert(src: Any, type_: type[T]) -> T:
+    """Convert plain values to a `type_`, strictly. Raises `msgspec.ValidationError`."""
+    try:
+        return msgspec.convert(src, type_)
+    except RecursionError:
+        raise msgspec.ValidationError("Value is nested too deeply") from None
+
+
+@cache
+def _decoder(type_: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cast("Any", type_))
+
+
+def require_any_of(model: Model, *names: str) -> None:
+    """Raise ValueError unless one of the fields is given. Called by types whose schema says `anyOf`."""
+    if all(getattr(model, name) is msgspec.UNSET for name in names):
+        raise ValueError(f"Object missing one of the fields {_quoted(names)}")
+
+
+def require_one_of(model: Model, *names: str) -> None:
+    """Raise ValueError unless exactly one field is given. Called by types whose schema says `oneOf`."""
+    if sum(getattr(model, name) is not msgspec.UNSET for name in names) != 1:
+        raise ValueError(f"Object must have exactly one of the fields {_quoted(names)}")
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
