@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parent
 PACKAGES = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("packages/*/pyproject.toml"))
 # These two promise to run on an older Python than the services do.
 OLD_PYTHON, OLD_PYTHON_PACKAGES = "3.10", ("packages/model/src", "packages/sdk/src")
+# Tests spend most of their time waiting for the processes that they start, which need room too.
+WORKERS = "2"
 GENERATOR = Path("tools", "codegen", "python")
 
 
@@ -50,7 +52,7 @@ def tests(session: nox.Session) -> None:
         _pytest(session, *session.posargs)
         return
     session.run("python", "-m", "coverage", "erase")
-    _pytest(session, launcher=("python", "-m", "coverage", "run", "-m"))
+    _pytest(session, "-n", WORKERS, "--dist=worksteal", launcher=("python", "-m", "coverage", "run", "-m"))
     session.run("python", "-m", "coverage", "combine", "--quiet")
     session.run("python", "-m", "coverage", "report")
 
