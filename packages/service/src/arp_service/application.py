@@ -50,6 +50,7 @@ class Boundary:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; answer what nobody caught."""
         started = False
 
         async def watched_send(message: Message) -> None:

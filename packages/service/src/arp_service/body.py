@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -17,9 +16,10 @@ from arp_service.errors import (
 )
 
 if TYPE_CHECKING:
+    from arp_model import Model
     from starlette.requests import Request
 
-T = TypeVar("T")
+M = TypeVar("M", bound="Model")
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # A client that sends slower than this holds a connection for nothing.
@@ -43,7 +43,7 @@ async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         raise BodyTimeoutError(f"The request body did not arrive within {_BODY_TIMEOUT_S:.0f} s.") from exc
 
 
-async def read_struct(request: Request, type_: type[T], max_bytes: int = MAX_BODY_BYTES) -> T:
+async def read_struct(request: Request, type_: type[M], max_bytes: int = MAX_BODY_BYTES) -> M:
     """Read the body and decode it into `type_`, strictly.
 
     Raises:
@@ -62,21 +62,14 @@ def require_json(request: Request) -> None:
         raise UnsupportedMediaTypeError("Send the body with 'Content-Type: application/json'.")
 
 
-def decode_struct(body: bytes, type_: type[T]) -> T:
+def decode_struct(body: bytes, type_: type[M]) -> M:
     """Decode JSON into `type_`; see `read_struct` for the errors."""
     try:
-        return _decoder(type_).decode(body)
+        return type_.from_json(body)
     except msgspec.ValidationError as exc:
-        raise InvalidRequestError(str(exc)) from exc
-    except RecursionError as exc:
-        raise InvalidJsonError("The body nests too deep.") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise InvalidRequestError(f"{exc}.") from exc
+    except msgspec.DecodeError as exc:
         raise InvalidJsonError(f"The body is not valid JSON: {exc}.") from exc
-
-
-@lru_cache(maxsize=64)
-def _decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
-    return msgspec.json.Decoder(type_)
 
 
 async def _collect(request: Request, max_bytes: int) -> bytes:

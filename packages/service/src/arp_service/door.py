@@ -46,6 +46,7 @@ class Door:
         self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on who may come in; answer who may not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -71,9 +72,7 @@ class OwnUserOnly:
         """Raise unless the peer is the own user, directly connected."""
         for name in _FORWARDING:
             if name in headers:
-                raise UnauthorizedError(
-                    f"The header {name!r} means a proxy: what comes through one needs a token."
-                )
+                raise UnauthorizedError(f"The header {name!r} means a proxy: what comes through one needs a token.")
         client: Address | None = scope.get("client")
         server: Address | None = scope.get("server")
         uid = None if client is None or server is None else self._lookup.find_uid(client, server)

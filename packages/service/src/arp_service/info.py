@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Any
 
-from arp_model import Health, HealthChecksItem, Status, VersionInfo
 from starlette.routing import Route
 
+from arp_model import Health, HealthChecksItem, Status, VersionInfo
 from arp_service.responses import StructResponse
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 API_VERSIONS = ["v1"]
-_WORST_FIRST = (Status.down, Status.degraded)
+_WORST_FIRST = (Status.DOWN, Status.DEGRADED)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def info_routes(info: ServiceInfo, checks: Callable[[], Awaitable[list[HealthChe
 def worst(checks: list[HealthChecksItem]) -> Status:
     """The worst status of all checks; ok where there are none."""
     found = {check.status for check in checks}
-    return next((status for status in _WORST_FIRST if status in found), Status.ok)
+    return next((status for status in _WORST_FIRST if status in found), Status.OK)
 
 
 def utc_now() -> datetime:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from arp_model import ErrorDetail, ErrorEnvelope
 from starlette.responses import Response
+
+from arp_model import ErrorDetail, ErrorEnvelope
 
 if TYPE_CHECKING:
     from arp_service.errors import ServiceError

@@ -1,0 +1,5 @@
+"""`python -m arp_daemon`."""
+
+from arp_daemon.cli import main
+
+main()

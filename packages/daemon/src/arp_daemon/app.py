@@ -1,0 +1,35 @@
+"""The daemon's ASGI app, assembled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arp_daemon.routes.instances import instance_routes
+from arp_daemon.routes.profiles import profile_routes
+from arp_daemon.routes.runs import run_routes
+from arp_service.application import create_app
+from arp_service.info import ServiceInfo, info_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.applications import Starlette
+    from starlette.datastructures import Headers
+    from starlette.types import Scope
+
+    from arp_daemon.daemon import Daemon
+
+INFO = ServiceInfo("arp-daemon", "arp-daemon", features=("run.events", "run.cancel"))
+
+
+def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starlette:
+    """All routes of the daemon, behind the door."""
+    return create_app(
+        [
+            *info_routes(INFO, daemon.checks),
+            *run_routes(daemon),
+            *instance_routes(daemon),
+            *profile_routes(daemon),
+        ],
+        admit,
+    )

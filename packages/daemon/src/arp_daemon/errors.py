@@ -1,0 +1,107 @@
+"""The daemon's own errors; the shared ones are in `arp_service.errors`.
+
+ServiceError
+├── InvalidSelectorError         400  the run's selector contradicts itself
+├── ProfileNotFoundError         404
+├── InstanceNotFoundError        404
+├── NoMatchingInstanceError      404  the selector matches nothing that runs
+├── ProfileInUseError            409  instances of the profile live
+├── EndpointNotAllowedError      403  the operator does not allow this endpoint
+├── InvalidProfileError          400  a profile's launch details make no sense
+├── ProfileNotLaunchableError    422  the profile says nothing of how to launch
+├── InstanceStartError           422  the instance did not start, or never got healthy
+├── RuntimeProbeError            422  no ARP runtime answers at a registered endpoint
+└── CorruptRecordError           500  a stored record fails its checksum; it is reported, never served
+"""
+
+from __future__ import annotations
+
+from arp_service.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    ServiceError,
+)
+
+
+class InvalidSelectorError(InvalidRequestError):
+    """The parts of a runtime_selector contradict each other."""
+
+    code = "invalid_selector"
+
+
+class ProfileNotFoundError(NotFoundError):
+    """No runtime profile has this name."""
+
+    code = "runtime_profile_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Runtime profile {name!r} does not exist.", details={"runtime_profile": name})
+
+
+class InstanceNotFoundError(NotFoundError):
+    """No instance has this id."""
+
+    code = "instance_not_found"
+
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"Instance {instance_id!r} does not exist.", details={"instance_id": instance_id})
+
+
+class NoMatchingInstanceError(NotFoundError):
+    """Nothing that runs, and nothing that could be started, fits the selector."""
+
+    code = "no_matching_instance"
+
+
+class ProfileInUseError(ConflictError):
+    """Instances of the profile live; delete them first."""
+
+    code = "runtime_profile_in_use"
+
+
+class EndpointNotAllowedError(ForbiddenError):
+    """The operator does not allow calls to this endpoint."""
+
+    code = "endpoint_not_allowed"
+
+
+class InvalidProfileError(InvalidRequestError):
+    """The launch details of a profile make no sense; the message names the place."""
+
+    code = "invalid_runtime_profile"
+
+
+class ProfileNotLaunchableError(ServiceError):
+    """The profile has no launch details: only registered instances can serve it."""
+
+    code = "runtime_profile_not_launchable"
+    status = 422
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f'Runtime profile {name!r} has no extensions["arp.exec"], so nothing can be launched from it.',
+            details={"runtime_profile": name},
+        )
+
+
+class InstanceStartError(ServiceError):
+    """The instance did not start; `details.stderr_tail` has its last words."""
+
+    code = "instance_start_failed"
+    status = 422
+
+
+class RuntimeProbeError(ServiceError):
+    """What answers at the endpoint is no ARP v1 runtime, or nothing answers."""
+
+    code = "runtime_probe_failed"
+    status = 422
+
+
+class CorruptRecordError(ServiceError):
+    """A stored record fails its checksum."""
+
+    code = "corrupt_record"
+    status = 500

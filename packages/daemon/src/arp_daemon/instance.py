@@ -1,0 +1,155 @@
+"""One runtime instance, as the daemon sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from arp_daemon.store import InstanceRecord
+from arp_model import InstanceState, RuntimeInstance
+from arp_service.changed import Changed
+
+if TYPE_CHECKING:
+    from msgspec import UnsetType
+
+    from arp_daemon.launcher import Exited
+    from arp_daemon.open_run import OpenRun
+    from arp_model import Metadata, VersionInfo
+
+# Features that a runtime announces in `VersionInfo.extensions["arp.features"]`.
+BATCH, EVENTS, RUN_EVENTS = "runs.batch", "events", "run.events"
+
+# How many runs at once, where neither the profile nor the instance says: our runtime takes many, and who is given
+# runs one by one is not known to.
+_BATCH_CONCURRENCY = 64
+_PLAIN_CONCURRENCY = 4
+
+
+class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is stored of an instance, enough to find it again after a daemon restart."""
+
+    instance_id: str
+    endpoint: str
+    managed: bool
+    runtime_profile: str | None = None
+    profile_version: int | None = None
+    runtime_name: str | None = None
+    runtime_version: str | None = None
+    concurrency: int | None = None
+    stop_grace_s: float = 5.0
+    nonce: str | None = None
+    metadata: dict[str, Any] | None = None
+    pid: int | None = None
+    start_time: int | None = None
+    boot_id: str | None = None
+
+
+class Instance:
+    """Owned by the instance manager, which alone sets its state; the dispatcher assigns runs to it."""
+
+    def __init__(self, facts: InstanceFacts, state: InstanceState) -> None:
+        self.facts = facts
+        self.lifecycle = state
+        self.features: frozenset[str] = frozenset()
+        self.cursor: str | None = None
+        self.assigned: dict[str, OpenRun] = {}
+        self.paused = False
+        """It said that it is busy: nothing for a moment."""
+        self.exited: Exited | None = None
+        self.changed = Changed()
+        """Runs were assigned or ended, or the state changed."""
+
+    @property
+    def instance_id(self) -> str:
+        """Its id."""
+        return self.facts.instance_id
+
+    @property
+    def runtime_profile(self) -> str | None:
+        """The profile that it was launched from or registered under."""
+        return self.facts.runtime_profile
+
+    @property
+    def runtime_name(self) -> str | None:
+        """What runtime it is."""
+        return self.facts.runtime_name
+
+    @property
+    def endpoint(self) -> str:
+        """Its base URL."""
+        return self.facts.endpoint
+
+    @property
+    def concurrency(self) -> int:
+        """How many runs it is given at once."""
+        if self.facts.concurrency is not None:
+            return self.facts.concurrency
+        return _BATCH_CONCURRENCY if BATCH in self.features else _PLAIN_CONCURRENCY
+
+    @property
+    def load(self) -> int:
+        """How many runs it has."""
+        return len(self.assigned)
+
+    @property
+    def free_slots(self) -> int:
+        """How many more runs it can be given now."""
+        taking = self.lifecycle is InstanceState.READY and not self.paused
+        return self.concurrency - self.load if taking else 0
+
+    def assign(self, run: OpenRun) -> None:
+        """Give it a run."""
+        self.assigned[run.run_id] = run
+        self.changed.notify()
+
+    def release(self, run: OpenRun) -> None:
+        """Free the slot of a run."""
+        if self.assigned.pop(run.run_id, None) is not None:
+            self.changed.notify()
+
+    def learn(self, version: VersionInfo) -> None:
+        """Take over what the runtime says of itself."""
+        self.facts.runtime_version = version.service_version
+        if self.facts.runtime_name is None:
+            self.facts.runtime_name = version.service_name
+        features = {} if version.extensions is UNSET else version.extensions
+        found = features.get("arp.features")
+        self.features = frozenset(f for f in found if isinstance(f, str)) if isinstance(found, list) else frozenset()
+
+    def record(self) -> InstanceRecord:
+        """What is stored of it; the cursor is stored with the events."""
+        return InstanceRecord(self.instance_id, msgspec.json.encode(self.facts), None)
+
+    def view(self) -> RuntimeInstance:
+        """The standard's RuntimeInstance. `busy` is ready without a free slot."""
+        facts = self.facts
+        full = self.lifecycle is InstanceState.READY and self.free_slots <= 0
+        extensions: dict[str, Any] = {"arp.runs": self.load, "arp.concurrency": self.concurrency}
+        if facts.profile_version is not None:
+            extensions["arp.profile_version"] = facts.profile_version
+        if facts.pid is not None:
+            extensions["arp.pid"] = facts.pid
+        return RuntimeInstance.from_dict(
+            {
+                "instance_id": facts.instance_id,
+                "state": (InstanceState.BUSY if full else self.lifecycle).value,
+                "managed": facts.managed,
+                "runtime_api_endpoint": facts.endpoint,
+                "extensions": extensions,
+                **_present("runtime_profile", facts.runtime_profile),
+                **_present("runtime_name", facts.runtime_name),
+                **_present("runtime_version", facts.runtime_version),
+                **_present("metadata", facts.metadata),
+            }
+        )
+
+
+def metadata_dict(metadata: Metadata | UnsetType) -> dict[str, Any] | None:
+    """A request's metadata as it is stored with an instance."""
+    return None if metadata is UNSET else metadata.to_dict()
+
+
+def _present(name: str, value: object) -> dict[str, Any]:
+    return {} if value is None else {name: value}

@@ -1,0 +1,174 @@
+"""The daemon's traffic with an instance that must be fast: handing runs over, and following their events.
+
+The only module that uses the HTTP client directly. A runtime with the additions gets batches and is followed by
+one stream; one that knows only the standard gets runs one by one and is followed run by run (`follow_run`).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+from msgspec import UNSET
+
+from arp_daemon.sse_frames import FrameReader, FrameTooLongError, SseFrame
+from arp_daemon.wire_events import BadEventError, WireEvent, decode_event
+from arp_model import ErrorDetail, ErrorEnvelope, RunBatchResponse
+from arp_service.ids import check_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+# A runtime answers a hand-over at once; this bounds one that hangs.
+_HAND_OVER_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# Streams are silent between events; the runtime's heartbeats come every 15 s.
+_STREAM_TIMEOUT = httpx.Timeout(5.0, read=45.0)
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+_BUSY = frozenset({429, 503})
+
+
+class RelayError(Exception):
+    """The instance could not be reached, or broke off."""
+
+
+class StreamExpiredError(RelayError):
+    """The events after our cursor are no longer kept."""
+
+
+class NoStreamError(RelayError):
+    """The runtime has no such stream."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The instance has the run."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The instance provably does not have the run; `busy` when it may take it later."""
+
+    error: ErrorDetail
+    busy: bool
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Nobody can say whether the instance has the run: it has to be asked."""
+
+    reason: str
+
+
+Outcome = Accepted | Refused | Unknown
+
+
+class Relay:
+    """One instance's connection pool, for `async with`."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._client = httpx.AsyncClient(base_url=endpoint, trust_env=False, follow_redirects=False)
+
+    async def __aenter__(self) -> Relay:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._client.aclose()
+
+    async def hand_over_batch(self, requests: list[bytes]) -> list[Outcome]:
+        """Send RunRequests in one call (`POST /v1/runs:batch`); one outcome each."""
+        body = b'{"runs":[' + b",".join(requests) + b"]}"
+        answer = await self._post("/v1/runs:batch", body)
+        if not isinstance(answer, httpx.Response):
+            return [answer] * len(requests)
+        try:
+            results = RunBatchResponse.from_json(answer.content).results
+        except msgspec.DecodeError as exc:
+            return [Unknown(f"the answer to a batch makes no sense: {exc}")] * len(requests)
+        if len(results) != len(requests):
+            return [Unknown(f"{len(results)} answers to {len(requests)} runs")] * len(requests)
+        return [Accepted() if item.error is UNSET else _refused(item.error) for item in results]
+
+    async def hand_over(self, request: bytes) -> Outcome:
+        """Send one RunRequest (`POST /v1/runs`)."""
+        answer = await self._post("/v1/runs", request)
+        return Accepted() if isinstance(answer, httpx.Response) else answer
+
+    async def follow(self, cursor: str | None) -> AsyncIterator[tuple[list[WireEvent], str | None]]:
+        """Yield the events of all runs as they come, some at a time, with the cursor after them.
+
+        Raises:
+            StreamExpiredError, NoStreamError, RelayError: the stream cannot be had, or broke.
+            BadEventError: what came is no RunEvent.
+        """
+        async for frames in self._stream("/v1/events", cursor):
+            last = frames[-1].id.decode(errors="replace")
+            yield [decode_event(f.data) for f in frames if f.data], last or None
+
+    async def follow_run(self, token: str, seq: int) -> AsyncIterator[list[WireEvent]]:
+        """Yield the events of one run from `seq` on; see `follow` for the errors."""
+        async for frames in self._stream(f"/v1/runs/{check_id(token, 'run_id')}/events", str(seq - 1) if seq else None):
+            yield [decode_event(f.data) for f in frames if f.data]
+
+    async def _stream(self, path: str, last_id: str | None) -> AsyncIterator[list[SseFrame]]:
+        headers = {"Accept": "text/event-stream"}
+        if last_id is not None:
+            headers["Last-Event-ID"] = last_id
+        reader = FrameReader(MAX_EVENT_BYTES)
+        with _translated():
+            async with self._client.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as response:
+                _check_stream(response)
+                async for chunk in response.aiter_raw():
+                    frames = reader.feed(chunk)
+                    if frames:
+                        yield frames
+
+    async def _post(self, path: str, body: bytes) -> httpx.Response | Refused | Unknown:
+        """Return a 2xx answer, or what to make of anything else."""
+        try:
+            response = await self._client.post(
+                path, content=body, headers={"Content-Type": "application/json"}, timeout=_HAND_OVER_TIMEOUT
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
+            return Refused(ErrorDetail(code="instance_unreachable", message=str(exc) or repr(exc)), busy=True)
+        except httpx.HTTPError as exc:
+            return Unknown(repr(exc))
+        if response.is_success:
+            return response
+        if response.status_code in _BUSY or response.is_client_error:
+            return _refused(_error_of(response), busy=response.status_code in _BUSY)
+        return Unknown(f"status {response.status_code}")
+
+
+def _refused(error: ErrorDetail, *, busy: bool | None = None) -> Refused:
+    retryable = error.retryable is True if busy is None else busy
+    return Refused(error, busy=retryable)
+
+
+def _error_of(response: httpx.Response) -> ErrorDetail:
+    try:
+        return ErrorEnvelope.from_json(response.content).error
+    except msgspec.DecodeError:
+        return ErrorDetail(code="runtime_error", message=f"The runtime answered with status {response.status_code}.")
+
+
+def _check_stream(response: httpx.Response) -> None:
+    if response.status_code == 410:
+        raise StreamExpiredError(f"{response.url} no longer has what follows the cursor")
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+    if response.status_code in {404, 405, 501} or (response.is_success and media_type != "text/event-stream"):
+        raise NoStreamError(f"{response.url} is no event stream")
+    if not response.is_success:
+        raise RelayError(f"{response.url} answered {response.status_code}")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as exc:
+        raise RelayError(repr(exc)) from exc
+    except FrameTooLongError as exc:
+        raise BadEventError(str(exc)) from exc

@@ -1,0 +1,54 @@
+"""Instances: list, create, register, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from arp_model import (
+    InstanceCreateRequest,
+    InstanceCreateResponse,
+    InstanceListResponse,
+    InstanceRegisterRequest,
+    InstanceRegisterResponse,
+)
+from arp_service.body import read_struct
+from arp_service.ids import check_id
+from arp_service.responses import StructResponse
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from arp_daemon.daemon import Daemon
+
+
+def instance_routes(daemon: Daemon) -> list[Route]:
+    """The routes of instances, bound to a daemon."""
+
+    async def list_instances(_request: Request) -> Response:
+        return StructResponse(InstanceListResponse(instances=[i.view() for i in daemon.instances.all()]))
+
+    async def create_instances(request: Request) -> Response:
+        daemon.stop.check()
+        body = await read_struct(request, InstanceCreateRequest)
+        created = await daemon.instances.create(body)
+        return StructResponse(InstanceCreateResponse(instances=[i.view() for i in created]))
+
+    async def register_instance(request: Request) -> Response:
+        daemon.stop.check()
+        body = await read_struct(request, InstanceRegisterRequest)
+        instance = await daemon.instances.register(body)
+        return StructResponse(InstanceRegisterResponse(instance=instance.view()))
+
+    async def delete_instance(request: Request) -> Response:
+        await daemon.instances.delete(check_id(request.path_params["instance_id"], "instance_id"))
+        return Response(status_code=204)
+
+    return [
+        Route("/v1/instances", list_instances),
+        Route("/v1/instances", create_instances, methods=["POST"]),
+        Route("/v1/instances:register", register_instance, methods=["POST"]),
+        Route("/v1/instances/{instance_id:id}", delete_instance, methods=["DELETE"]),
+    ]

@@ -1,0 +1,46 @@
+"""A run's stored events as a log that watchers follow: the end from memory, the rest from the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arp_daemon.wire_events import decode_event
+from arp_service.sse import Frames, frame
+
+if TYPE_CHECKING:
+    from arp_daemon.runs import RunManager
+    from arp_daemon.store import Store
+
+# So many events at a time are read from the store, and may share one send.
+_PAGE = 500
+
+
+class RunLog:
+    """`FrameLog` of one run; `position` is the seq of the next event to show."""
+
+    def __init__(self, runs: RunManager, store: Store, run_id: str, position_in_store: int) -> None:
+        self._runs = runs
+        self._store = store
+        self._run_id = run_id
+        self._stored_at = position_in_store
+
+    async def read(self, position: int) -> Frames:
+        """See `FrameLog`."""
+        run = self._runs.find_open(self._run_id)
+        frames = None if run is None else run.frames_from(position)
+        if frames is not None:
+            return Frames(b"".join(frames), position + len(frames), ended=False)
+        events = await self._store.list_events(self._stored_at, position, _PAGE)
+        body = b"".join(frame(str(e.seq), _type_of(e.event), e.event) for e in events)
+        ended = run is None and len(events) < _PAGE
+        return Frames(body, position + len(events), ended)
+
+    async def wait(self, position: int) -> None:
+        """See `FrameLog`."""
+        run = self._runs.find_open(self._run_id)
+        if run is not None and run.frames_from(position) == []:
+            await run.changed.wait()
+
+
+def _type_of(event: bytes) -> str:
+    return decode_event(event).type.value

@@ -1,0 +1,80 @@
+"""The store's promises. Nothing outside this package knows which implementation it speaks to.
+
+A method that changes something returns when the change is on the disk. All of them may raise
+`StoreUnavailableError`; those that read may raise `CorruptRecordError`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from arp_daemon.store.records import (
+        Append,
+        Attempt,
+        InstanceRecord,
+        NewRun,
+        ProfileRecord,
+        RunRecord,
+        StoredEvent,
+    )
+
+
+class Store(Protocol):
+    """Runs, their events and attempts, profiles and instances."""
+
+    async def insert_run(self, run: NewRun) -> RunRecord | None:
+        """Accept a run. None when its id is taken. Called by the run manager before it answers 202."""
+
+    async def start_attempts(self, attempts: list[Attempt]) -> None:
+        """Record hand-overs and set their runs running. Called before anything is sent to an instance."""
+
+    async def end_attempt(self, position: int, attempt: int, ended_at: datetime, outcome: str) -> None:
+        """Record how a hand-over ended that did not end the run."""
+
+    async def append(self, batch: Append) -> None:
+        """Add events, end runs and move a relay's cursor, all or nothing."""
+
+    async def request_cancel(self, position: int, at: datetime) -> None:
+        """Remember that a run is to be canceled."""
+
+    async def find_run(self, run_id: str) -> RunRecord | None:
+        """Return the run, or None."""
+
+    async def list_runs(self, limit: int, before: int | None) -> list[RunRecord]:
+        """Return up to `limit` runs, newest first, that arrived before position `before`."""
+
+    async def list_open_runs(self) -> list[RunRecord]:
+        """Return all runs that have not ended, in order of arrival. Called once, at start."""
+
+    async def list_attempts(self, position: int) -> list[Attempt]:
+        """Return the attempts of a run, first to last."""
+
+    async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
+        """Return up to `limit` events of a run from `seq` on, in order."""
+
+    async def count_events(self, position: int) -> int:
+        """Return how many events a run has, which is the seq of its next one."""
+
+    async def put_profile(self, profile: ProfileRecord) -> None:
+        """Add or replace a profile."""
+
+    async def delete_profile(self, name: str) -> None:
+        """Forget a profile."""
+
+    async def list_profiles(self) -> list[ProfileRecord]:
+        """Return all profiles, by name."""
+
+    async def put_instance(self, instance: InstanceRecord) -> None:
+        """Add or replace an instance; its cursor is kept where the record has none."""
+
+    async def delete_instance(self, instance_id: str) -> None:
+        """Forget an instance."""
+
+    async def list_instances(self) -> list[InstanceRecord]:
+        """Return all instances."""
+
+    async def check(self) -> None:
+        """Write something and return; raises when the store does not take writes."""

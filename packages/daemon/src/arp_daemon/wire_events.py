@@ -1,0 +1,110 @@
+"""Run events as they pass through: decoded once, never deeper than needed. Pure.
+
+`data` stays raw JSON: the daemon stores what an agent said, it does not interpret it. Only a last event is read,
+because it brings the result.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from arp_model import ErrorDetail, RunEventType, RunResult, RunState
+
+if TYPE_CHECKING:
+    from arp_service.errors import ServiceError
+
+LAST_TYPES = frozenset({RunEventType.FINAL, RunEventType.ERROR})
+CANCELED = "canceled"
+
+_AwareTime = Annotated[datetime, Meta(tz=True)]
+
+
+class WireEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A RunEvent whose `data` and `extensions` are still raw."""
+
+    run_id: str
+    seq: Annotated[int, Meta(ge=0)]
+    type: RunEventType
+    time: _AwareTime
+    data: Raw | UnsetType = UNSET
+    extensions: Raw | UnsetType = UNSET
+
+
+_decoder = msgspec.json.Decoder(WireEvent)
+_encoder = msgspec.json.Encoder()
+
+
+class BadEventError(ValueError):
+    """What an instance sent is no RunEvent."""
+
+
+def decode_event(line: bytes) -> WireEvent:
+    """Decode one RunEvent.
+
+    Raises:
+        BadEventError: it is none.
+    """
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise BadEventError(f"not a RunEvent: {exc}") from exc
+
+
+def encode_event(event: WireEvent, run_id: str, seq: int) -> bytes:
+    """Encode an event under the daemon's own run id and seq."""
+    return _encoder.encode(WireEvent(run_id, seq, event.type, event.time, event.data, event.extensions))
+
+
+def new_event(run_id: str, seq: int, type_: RunEventType, time: datetime, data: dict[str, Any]) -> bytes:
+    """Encode an event that the daemon itself writes."""
+    return _encoder.encode(WireEvent(run_id, seq, type_, time, Raw(_encoder.encode(data))))
+
+
+def read_result(event: WireEvent, run_id: str) -> RunResult:
+    """The RunResult that a last event brings; its `data` is the result without `run_id`.
+
+    Raises:
+        BadEventError: the data is no RunResult, or its `ok` does not fit the event's type.
+    """
+    data = {} if event.data is UNSET else msgspec.json.decode(event.data)
+    try:
+        result = RunResult.from_dict({**data, "run_id": run_id})
+    except (msgspec.ValidationError, TypeError) as exc:
+        raise BadEventError(f"the data of the {event.type.value} event is no RunResult: {exc}") from exc
+    if result.ok is not (event.type is RunEventType.FINAL):
+        raise BadEventError(f"a result with ok={result.ok} came in a {event.type.value} event")
+    return result
+
+
+def state_of(result: RunResult) -> RunState:
+    """The state that a run with this result ends in."""
+    if result.ok:
+        return RunState.SUCCEEDED
+    canceled = result.error is not UNSET and result.error.code == CANCELED
+    return RunState.CANCELED if canceled else RunState.FAILED
+
+
+def error_result(run_id: str, error: ServiceError | ErrorDetail) -> RunResult:
+    """The result of a run that the daemon itself ends."""
+    if not isinstance(error, ErrorDetail):
+        from_service = {"code": error.code, "message": error.message}
+        details: dict[str, Any] = {} if error.details is None else {"details": error.details}
+        retryable = {} if error.retryable is None else {"retryable": error.retryable}
+        error = ErrorDetail.from_dict({**from_service, **details, **retryable})
+    return RunResult(run_id=run_id, ok=False, error=error)
+
+
+def last_type(result: RunResult) -> RunEventType:
+    """The type of the last event that goes with a result."""
+    return RunEventType.FINAL if result.ok else RunEventType.ERROR
+
+
+def last_event(result: RunResult, seq: int, time: datetime) -> bytes:
+    """The last event that goes with a result."""
+    data = result.to_dict()
+    del data["run_id"]
+    return new_event(result.run_id, seq, last_type(result), time, data)
