@@ -1,0 +1,132 @@
+"""What an instance says, read from a pipe into a rotated log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import anyio
+
+from arp_daemon.launcher.logs import RotatedLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anyio.abc import TaskGroup
+
+    from arp_daemon.launcher.protocol import Stream
+
+__all__ = ["Capture", "Output", "log_path"]
+
+_logger = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 64 * 1024
+# What an exit report and a launch error carry of stderr.
+_TAIL_BYTES = 8 * 1024
+# How long the end of a pipe is waited for once its writers are killed; only a process that escaped holds it.
+_DRAIN_TIMEOUT = 0.5
+
+
+class Capture:
+    """One stream of one process. `write_fd` is for the child, and closed here once the child has it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the log at `path` and a pipe.
+
+        Raises:
+            OSError: the log cannot be opened, or descriptors have run out.
+        """
+        self._path = path
+        self._sink = RotatedLog(path)
+        self._tail = bytearray()
+        self._lost = 0
+        self._scope = anyio.CancelScope()
+        self._done = anyio.Event()
+        self._read_fd, self.write_fd = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read_fd, False)
+
+    def close_write_end(self) -> None:
+        """Close the launcher's copy of the child's end; a second call does nothing."""
+        if self.write_fd >= 0:
+            os.close(self.write_fd)
+            self.write_fd = -1
+
+    async def run(self) -> None:
+        """Copy until every writer is gone, or `finish` has waited long enough. Call once."""
+        try:
+            with self._scope:
+                while await self._copy():
+                    pass
+        finally:
+            os.close(self._read_fd)
+            self._sink.close()
+            self._done.set()
+
+    async def _copy(self) -> bool:
+        await anyio.wait_readable(self._read_fd)
+        data = os.read(self._read_fd, _CHUNK_BYTES)
+        self._tail = (self._tail + data)[-_TAIL_BYTES:]
+        try:
+            self._sink.write(data)
+        except OSError as exc:
+            # A full disk must not stop the instance: its output is dropped, and this said once.
+            if not self._lost:
+                _logger.warning("%s: output is lost: %s", self._path, exc)
+            self._lost += len(data)
+        return bool(data)
+
+    async def finish(self) -> None:
+        """Take what is still in the pipe, and end `run`. Call when the writers have been killed."""
+        self.close_write_end()
+        with anyio.move_on_after(_DRAIN_TIMEOUT):
+            await self._done.wait()
+        self._scope.cancel()
+        await self._done.wait()
+
+    def tail(self) -> str:
+        """Return the last 8 KiB of what was said."""
+        return self._tail.decode(errors="replace")
+
+
+class Output:
+    """stdout and stderr of one instance, in `stdout.log` and `stderr.log` of its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder and open both.
+
+        Raises:
+            OSError: the folder cannot be made, or descriptors have run out.
+        """
+        self._folder = folder
+        self._is_new = not folder.exists()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.stdout = Capture(log_path(folder, "stdout"))
+        self.stderr = Capture(log_path(folder, "stderr"))
+
+    def start(self, task_group: TaskGroup) -> None:
+        """Read both in tasks of `task_group`."""
+        task_group.start_soon(self.stdout.run)
+        task_group.start_soon(self.stderr.run)
+
+    def close_write_ends(self) -> None:
+        """Close the launcher's copies of what the child now has."""
+        self.stdout.close_write_end()
+        self.stderr.close_write_end()
+
+    async def finish(self) -> None:
+        """Take what is still in the pipes, and close."""
+        await self.stdout.finish()
+        await self.stderr.finish()
+
+    async def discard(self) -> None:
+        """Close, and leave no folder of a launch that came to nothing."""
+        await self.finish()
+        if self._is_new:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def log_path(folder: Path, stream: Stream) -> Path:
+    """Return the file of one stream in an instance's folder."""
+    return folder / f"{stream}.log"
