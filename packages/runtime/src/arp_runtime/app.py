@@ -1,0 +1,49 @@
+"""Assembles the runtime's app from its parts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from arp_model import HealthChecksItem, Status
+from arp_runtime.routes import RunRoutes
+from arp_service.application import create_app
+from arp_service.info import ServiceInfo, info_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.applications import Starlette
+    from starlette.datastructures import Headers
+    from starlette.types import Scope
+
+    from arp_runtime.manager import RunManager
+    from arp_service.stopping import Stop
+
+NONCE_VARIABLE = "ARP_INSTANCE_NONCE"
+"""A launcher sets this to know its instance again over HTTP."""
+
+FEATURES = ("runs.batch", "events", "run.events", "run.cancel")
+
+
+def create_runtime_app(runs: RunManager, stop: Stop, admit: Callable[[Scope, Headers], None]) -> Starlette:
+    """The ASGI app: health and version, and the operations on runs."""
+
+    async def checks() -> list[HealthChecksItem]:
+        stopping = stop.requested.is_set()
+        return [
+            HealthChecksItem(
+                name="runs",
+                status=Status.DEGRADED if stopping else Status.OK,
+                message="Stopping: no new runs are taken." if stopping else "Runs are taken.",
+                details={"under_way": runs.under_way},
+            )
+        ]
+
+    return create_app([*info_routes(_service_info(), checks), *RunRoutes(runs, stop).routes()], admit)
+
+
+def _service_info() -> ServiceInfo:
+    nonce = os.environ.get(NONCE_VARIABLE)
+    extensions = {} if nonce is None else {"arp.nonce": nonce}
+    return ServiceInfo("arp-runtime", "arp-runtime", FEATURES, extensions)

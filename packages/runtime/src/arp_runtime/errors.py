@@ -1,0 +1,107 @@
+"""What ends a run as failed. Agents raise these; a run's result shows code and message.
+
+AgentError                     any code that an agent chooses
+├── AgentFailedError           agent_error        the agent raised something else
+├── InvalidOutputError         invalid_output     what the agent returned is no JSON object
+├── ToolError                  tool_failed        a tool could not do what it was asked
+│   ├── InvalidToolArgumentsError  invalid_tool_arguments
+│   ├── ToolDeniedError        tool_denied        the run's tool_policy forbids the tool
+│   └── ToolNotFoundError      tool_not_found
+└── RunHaltedError             ended from outside; the agent has no say in it
+    ├── LimitExceededError     limit_exceeded     a limit of the run was reached
+    ├── RunCanceledError       canceled           somebody canceled the run; its state is canceled
+    └── RunInterruptedError    interrupted        the runtime stopped; another try may succeed
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AgentError(Exception):
+    """A failure with a stable snake_case code, for the run's result."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        details: dict[str, Any] | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+        self.retryable = retryable
+
+
+class AgentFailedError(AgentError):
+    """The agent raised an exception of its own; the log has the traceback, the result does not."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("agent_error", message)
+
+
+class InvalidOutputError(AgentError):
+    """What the agent returned cannot stand in a result."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("invalid_output", message)
+
+
+class ToolError(AgentError):
+    """A tool could not do what it was asked. Tools raise it; an agent may catch it and go on."""
+
+    def __init__(self, message: str, *, code: str = "tool_failed") -> None:
+        super().__init__(code, message)
+
+
+class InvalidToolArgumentsError(ToolError):
+    """The arguments do not fit the tool's input schema; the message names the place."""
+
+    def __init__(self, tool_id: str, message: str) -> None:
+        super().__init__(f"Tool {tool_id!r}: {message}", code="invalid_tool_arguments")
+
+
+class ToolDeniedError(ToolError):
+    """The run's tool_policy does not let it use this tool."""
+
+    def __init__(self, tool_id: str) -> None:
+        super().__init__(f"This run may not use the tool {tool_id!r}.", code="tool_denied")
+
+
+class ToolNotFoundError(ToolError):
+    """The runtime has no tool with this id."""
+
+    def __init__(self, tool_id: str) -> None:
+        super().__init__(f"There is no tool {tool_id!r}.", code="tool_not_found")
+
+
+class RunHaltedError(AgentError):
+    """The run was ended from outside. Catching this does not help an agent: the run ends all the same."""
+
+
+class LimitExceededError(RunHaltedError):
+    """A limit of the run was reached: `timeout_ms`, `max_steps` or `max_tokens`."""
+
+    def __init__(self, limit: str, value: int) -> None:
+        super().__init__(
+            "limit_exceeded",
+            f"The run reached its limit: {limit} is {value}.",
+            details={"limit": limit, "value": value},
+        )
+
+
+class RunCanceledError(RunHaltedError):
+    """Somebody canceled the run."""
+
+    def __init__(self) -> None:
+        super().__init__("canceled", "The run was canceled.")
+
+
+class RunInterruptedError(RunHaltedError):
+    """The runtime stopped before the run had ended."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "The runtime stopped before the run had ended.", retryable=True)

@@ -1,0 +1,96 @@
+"""The runtime's endpoints. They read requests, ask the RunManager, and write answers; they own nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from starlette.routing import Route
+
+from arp_model import UNSET, Extensions, Model, RunBatchItem, RunBatchResponse, RunRequest, UnsetType
+from arp_service.body import decode_struct, read_struct
+from arp_service.errors import ServiceError
+from arp_service.responses import StructResponse, error_detail
+from arp_service.sse import read_after, stream_response
+
+if TYPE_CHECKING:
+    from sse_starlette import EventSourceResponse
+    from starlette.requests import Request
+
+    from arp_runtime.manager import RunManager
+    from arp_service.stopping import Stop
+
+# A thousand runs, each as large as one that is sent alone, would be too much at once.
+MAX_BATCH_BYTES = 64 * 1024 * 1024
+
+
+class _Batch(Model):
+    """A RunBatchRequest whose items are still JSON: one that is wrong is refused alone."""
+
+    runs: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=1000)]
+    extensions: Extensions | UnsetType = UNSET
+
+
+class RunRoutes:
+    """The operations on runs; each method bears its operationId."""
+
+    def __init__(self, runs: RunManager, stop: Stop) -> None:
+        self._runs = runs
+        self._stop = stop
+
+    def routes(self) -> list[Route]:
+        """All of them, for the app."""
+        return [
+            Route("/v1/runs", self.create_run, methods=["POST"]),
+            Route("/v1/runs:batch", self.create_runs, methods=["POST"]),
+            Route("/v1/runs/{run_id:id}", self.get_run_status),
+            Route("/v1/runs/{run_id:id}/result", self.get_run_result),
+            Route("/v1/runs/{run_id:id}:cancel", self.cancel_run, methods=["POST"]),
+            Route("/v1/runs/{run_id:id}/events", self.stream_run_events),
+            Route("/v1/events", self.stream_events),
+        ]
+
+    async def create_run(self, request: Request) -> StructResponse:
+        """Take a run; answers at once."""
+        run_request = await read_struct(request, RunRequest)
+        return StructResponse(self._runs.create(run_request).status())
+
+    async def create_runs(self, request: Request) -> StructResponse:
+        """Take many runs, each as if it had come alone."""
+        batch = await read_struct(request, _Batch, MAX_BATCH_BYTES)
+        return StructResponse(RunBatchResponse(results=[self._create_one(raw) for raw in batch.runs]))
+
+    async def get_run_status(self, request: Request) -> StructResponse:
+        """How far a run is."""
+        return StructResponse(self._runs.get(_run_id(request)).status())
+
+    async def get_run_result(self, request: Request) -> StructResponse:
+        """What came out of a run that has ended."""
+        return StructResponse(msgspec.Raw(self._runs.get_result(_run_id(request))))
+
+    async def cancel_run(self, request: Request) -> StructResponse:
+        """Stop a run; one that has ended stays as it is."""
+        run = await self._runs.cancel(_run_id(request))
+        return StructResponse(run.status())
+
+    async def stream_run_events(self, request: Request) -> EventSourceResponse:
+        """A run's events, from the start or after one that was seen, to the last."""
+        log = self._runs.get(_run_id(request)).log
+        return stream_response(log, read_after(request) + 1, self._stop)
+
+    async def stream_events(self, request: Request) -> EventSourceResponse:
+        """All runs' events in the order in which they happened; it does not end."""
+        cursor = request.headers.get("last-event-id") or request.query_params.get("after")
+        return stream_response(self._runs.feed, self._runs.feed.position_after(cursor), self._stop)
+
+    def _create_one(self, raw: msgspec.Raw) -> RunBatchItem:
+        try:
+            run = self._runs.create(decode_struct(bytes(raw), RunRequest))
+        except ServiceError as error:
+            return RunBatchItem(error=error_detail(error))
+        return RunBatchItem(status=run.status())
+
+
+def _run_id(request: Request) -> str:
+    run_id: str = request.path_params["run_id"]
+    return run_id
