@@ -79,12 +79,22 @@ async def serve(
     """
     async with anyio.create_task_group() as tasks:
         await tasks.start(_watch_signals, stop)
-        await hypercorn_serve(
-            app,  # type: ignore[arg-type]  # Hypercorn types ASGI apps by its own TypedDicts
-            _config(listener),
-            shutdown_trigger=partial(_until_drained, stop, drain),
-        )
-        tasks.cancel_scope.cancel()
+        tasks.start_soon(_serve_until_drained, app, listener, partial(_until_drained, stop, drain), tasks.cancel_scope)
+
+
+async def _serve_until_drained(
+    app: ASGIApp,
+    listener: socket.socket,
+    until: Callable[[], Awaitable[None]],
+    scope: anyio.CancelScope,
+) -> None:
+    """Hypercorn in a task of its own: it leaves its task with a cancellation request that was never taken back."""
+    await hypercorn_serve(
+        app,  # type: ignore[arg-type]  # Hypercorn types ASGI apps by its own TypedDicts
+        _config(listener),
+        shutdown_trigger=until,
+    )
+    scope.cancel()
 
 
 async def _until_drained(stop: Stop, drain: Callable[[], Awaitable[None]]) -> None:
