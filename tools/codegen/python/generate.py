@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bundle import bundle
 from models import model_files
+from operations import operation_files
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -19,7 +20,10 @@ def generated(version: str) -> dict[Path, str]:
     """Return the text of every generated file, by its path in the repository."""
     spec = _REPOSITORY / "spec" / version
     models = Path("packages/model/src/arp_model/generated")
-    return {models / name: text for name, text in model_files(bundle(spec / "schemas")).items()}
+    operations = Path("packages/sdk/src/arp_sdk/generated")
+    files = {models / name: text for name, text in model_files(bundle(spec / "schemas")).items()}
+    files.update({operations / name: text for name, text in operation_files(spec / "openapi").items()})
+    return files
 
 
 def drift(files: dict[Path, str], root: Path) -> list[str]:

@@ -45,9 +45,7 @@ def _maps(bundle: Bundle) -> str:
         "",
     ]
     for title, pattern in sorted(bundle.key_patterns.items()):
-        lines.append(
-            f'{title}: TypeAlias = dict[Annotated[str, Meta(pattern=r"{python_pattern(pattern)}")], Any]'
-        )
+        lines.append(f'{title}: TypeAlias = dict[Annotated[str, Meta(pattern=r"{python_pattern(pattern)}")], Any]')
     return "\n".join([*lines, ""])
 
 

@@ -1,1 +1,39 @@
 """Clients for any ARP Standard v1 daemon, runtime or tool registry."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from arp_sdk import daemon, errors, models, runtime, tool_registry
+from arp_sdk.daemon import AsyncDaemonClient, DaemonClient
+from arp_sdk.errors import (
+    ArpApiError,
+    ArpConnectionError,
+    ArpRequestError,
+    ArpResponseError,
+    ArpTimeoutError,
+)
+from arp_sdk.runtime import AsyncRuntimeClient, RuntimeClient
+from arp_sdk.tool_registry import AsyncToolRegistryClient, ToolRegistryClient
+
+__version__ = version("arp-standard-py")
+
+__all__ = [
+    "ArpApiError",
+    "ArpConnectionError",
+    "ArpRequestError",
+    "ArpResponseError",
+    "ArpTimeoutError",
+    "AsyncDaemonClient",
+    "AsyncRuntimeClient",
+    "AsyncToolRegistryClient",
+    "DaemonClient",
+    "RuntimeClient",
+    "ToolRegistryClient",
+    "__version__",
+    "daemon",
+    "errors",
+    "models",
+    "runtime",
+    "tool_registry",
+]

@@ -1,0 +1,160 @@
+"""What a call is, apart from sending it: values in, values out. Sync and async clients share all of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from urllib.parse import quote
+
+import msgspec
+
+from arp_model import ErrorEnvelope, Model, decode_lenient
+from arp_sdk.errors import ArpApiError, ArpRequestError, ArpResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+W = TypeVar("W")
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+
+# How much of an answer that is no ErrorEnvelope an error keeps, in characters.
+_RAW_LIMIT = 2000
+
+
+@dataclass(frozen=True)
+class Operation(Generic[T]):
+    """One operation of an API, as its OpenAPI document describes it.
+
+    `response` is the type of a successful answer: NoneType where it has no body, `str` where it is a stream.
+    """
+
+    name: str
+    method: str
+    path: str
+    success: int
+    response: type[T]
+    query: tuple[str, ...] = ()
+    body: type[Model] | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that is ready to be sent."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    content: bytes | None
+
+
+def wrap(wrapper: type[W], argument: Any) -> W:
+    """Return the argument as a request object: either it is one, or it is its only field."""
+    make = cast("Callable[[Any], W]", wrapper)
+    return argument if isinstance(argument, wrapper) else make(argument)
+
+
+def build_call(operation: Operation[Any], request: object) -> Call:
+    """Return what has to be sent. Raises ArpRequestError where the contract does not allow the request."""
+    query = {name: getattr(request, name) for name in operation.query}
+    headers = {"Accept": EVENT_STREAM if operation.response is str else JSON}
+    content = None
+    if operation.body is not None:
+        content = encode_body(cast("Any", request).body, operation.body)
+        headers["Content-Type"] = JSON
+    return Call(
+        method=operation.method,
+        path=expand_path(operation.path, request),
+        query={name: str(value) for name, value in query.items() if value is not None},
+        headers=headers,
+        content=content,
+    )
+
+
+def expand_path(template: str, request: object) -> str:
+    """Fill in the names of a path template from the request's fields, each as exactly one segment."""
+    return re.sub(r"\{(\w+)\}", lambda match: escape_segment(getattr(request, match[1])), template)
+
+
+def escape_segment(value: str) -> str:
+    """Return the value percent-escaped, so that it stays one segment whatever is in it."""
+    if not value:
+        raise ArpRequestError("invalid_request", "An id in a path is empty.")
+    try:
+        escaped = quote(value, safe="")
+    except UnicodeEncodeError as exc:
+        raise ArpRequestError("invalid_request", f"An id in a path is no Unicode text: {exc.reason}.") from None
+    # A segment of dots alone would be taken as a step up, which quoting does not prevent.
+    return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped
+
+
+def encode_body(body: object, type_: type[Model]) -> bytes:
+    """Return the body as JSON. Reads it back strictly, because constructing a model checks nothing."""
+    if not isinstance(body, type_):
+        raise TypeError(f"expected {type_.__name__}, got {type(body).__name__}")
+    try:
+        content = body.to_json()
+        type_.from_json(content)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as exc:
+        raise ArpRequestError("invalid_request", f"{type_.__name__} cannot be sent: {exc}") from exc
+    return content
+
+
+def read_answer(
+    operation: Operation[T], status: int, headers: Mapping[str, str], content: bytes, *, exact: bool = False
+) -> T:
+    """Return what a successful answer says, unknown fields left out. Raises ArpApiError for any other answer.
+
+    `exact` refuses a success with another status than the documented one.
+    """
+    if not 200 <= status < 300 or (exact and status != operation.success):
+        raise read_error(status, content)
+    if operation.response is NoneType:
+        return cast("T", None)
+    if operation.response is str:
+        return cast("T", read_text(status, headers, content))
+    try:
+        return decode_lenient(content, operation.response)
+    except msgspec.DecodeError as exc:
+        raise ArpResponseError(
+            "invalid_response",
+            f"The answer to {operation.name} is not what the contract promises: {exc}",
+            status_code=status,
+            raw=_start_of(content),
+        ) from exc
+
+
+def read_text(status: int, headers: Mapping[str, str], content: bytes) -> str:
+    """Return the text of an event stream. Raises ArpResponseError where the answer is something else."""
+    require_event_stream(status, headers)
+    return content.decode("utf-8", "replace")
+
+
+def require_event_stream(status: int, headers: Mapping[str, str]) -> None:
+    """Raise ArpResponseError unless the answer declares itself an event stream."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != EVENT_STREAM:
+        message = f"The answer is {media_type or 'untyped'} instead of an event stream."
+        raise ArpResponseError("invalid_response", message, status_code=status)
+
+
+def read_error(status: int, content: bytes) -> ArpApiError:
+    """Return the error that an unsuccessful answer stands for."""
+    try:
+        envelope = decode_lenient(content, ErrorEnvelope)
+        raw = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        message = f"The service answered with status {status} and no ErrorEnvelope."
+        return ArpResponseError("unexpected_status", message, status_code=status, raw=_start_of(content))
+    error = envelope.error
+    details = None if error.details is msgspec.UNSET else error.details
+    return ArpApiError(error.code, error.message, details=details, status_code=status, raw=raw)
+
+
+def _start_of(content: bytes) -> str:
+    return content[: 4 * _RAW_LIMIT].decode("utf-8", "replace")[:_RAW_LIMIT]

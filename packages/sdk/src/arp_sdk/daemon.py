@@ -1,0 +1,92 @@
+"""The daemon API's clients, and the types that they take and give."""
+
+from __future__ import annotations
+
+from arp_model import (
+    Health,
+    InstanceCreateRequest,
+    InstanceCreateResponse,
+    InstanceListResponse,
+    InstanceRegisterRequest,
+    InstanceRegisterResponse,
+    RunEvent,
+    RunListResponse,
+    RunRequest,
+    RunResult,
+    RunStatus,
+    RuntimeInstance,
+    RuntimeProfile,
+    RuntimeProfileListResponse,
+    RuntimeProfileUpsertRequest,
+    TraceResponse,
+    VersionInfo,
+)
+from arp_sdk._run_events import AsyncRunEvents, SyncRunEvents
+from arp_sdk.errors import ArpApiError
+from arp_sdk.generated.daemon import (
+    AsyncDaemonOperations,
+    CancelRunRequest,
+    CreateInstancesRequest,
+    DaemonOperations,
+    DeleteInstanceRequest,
+    DeleteRuntimeProfileRequest,
+    GetRunResultRequest,
+    GetRunStatusRequest,
+    GetRunTraceRequest,
+    HealthRequest,
+    ListInstancesRequest,
+    ListRunsRequest,
+    ListRuntimeProfilesRequest,
+    RegisterInstanceRequest,
+    StreamRunEventsRequest,
+    SubmitRunRequest,
+    UpsertRuntimeProfileRequest,
+    VersionRequest,
+)
+
+__all__ = [
+    "ArpApiError",
+    "AsyncDaemonClient",
+    "CancelRunRequest",
+    "CreateInstancesRequest",
+    "DaemonClient",
+    "DeleteInstanceRequest",
+    "DeleteRuntimeProfileRequest",
+    "GetRunResultRequest",
+    "GetRunStatusRequest",
+    "GetRunTraceRequest",
+    "Health",
+    "HealthRequest",
+    "InstanceCreateRequest",
+    "InstanceCreateResponse",
+    "InstanceListResponse",
+    "InstanceRegisterRequest",
+    "InstanceRegisterResponse",
+    "ListInstancesRequest",
+    "ListRunsRequest",
+    "ListRuntimeProfilesRequest",
+    "RegisterInstanceRequest",
+    "RunEvent",
+    "RunListResponse",
+    "RunRequest",
+    "RunResult",
+    "RunStatus",
+    "RuntimeInstance",
+    "RuntimeProfile",
+    "RuntimeProfileListResponse",
+    "RuntimeProfileUpsertRequest",
+    "StreamRunEventsRequest",
+    "SubmitRunRequest",
+    "TraceResponse",
+    "UpsertRuntimeProfileRequest",
+    "VersionInfo",
+    "VersionRequest",
+]
+
+
+class DaemonClient(DaemonOperations, SyncRunEvents):
+    """Calls a daemon, blocking."""
+
+
+class AsyncDaemonClient(AsyncDaemonOperations, AsyncRunEvents):
+    """Calls a daemon, to be awaited."""
