@@ -7,6 +7,7 @@ started.
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 from functools import partial
@@ -37,6 +38,10 @@ DEFAULT_PORT = 8081
 # After the runs have ended: for streams to end and connections to close. Where an agent resists its
 # cancellation, the kernel ends the process then.
 _LAST_RESORT_S = 15
+
+# These are imported on first use by those who use them: too late for a process that is forked from a warm one.
+for _name in ("anyio._backends._asyncio", "anyio._core._signals", "cyclopts.config", "encodings.idna"):
+    importlib.import_module(_name)
 
 _log = structlog.get_logger(__name__)
 

@@ -63,8 +63,8 @@ class Feed:
         """
         if cursor is None:
             return self._first
-        boot, separator, number = cursor.rpartition("-")
-        if not separator or not (number.isascii() and number.isdigit()) or len(number) > 16:
+        boot, _, number = cursor.rpartition("-")
+        if not boot or not (number.isascii() and number.isdigit()) or len(number) > 16:
             raise InvalidRequestError("after: use the id of an event of this stream (or Last-Event-ID).")
         position = int(number) + 1
         if boot != self._boot or not self._first <= position <= self._first + len(self._tails):

@@ -22,11 +22,11 @@ MAX_WAIT_S = 3600.0
 _MAX_RULED_LENGTH = 1000
 # Seconds between two numbers: long enough to watch them come, and to cancel in the middle.
 _PAUSES_S = {"slowly": 0.2, "": 0.02, "quickly": 0.0}
-_UNITS_S = {"ms": 0.001, "millisecond": 0.001, "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "minute": 60.0}
+_UNITS_S = {"ms": 0.001, "millisecond": 0.001, "s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0}
 
 _FAIL = re.compile(r"fail\b[\s:,-]*(.*)", re.IGNORECASE | re.DOTALL)
 _COUNT = re.compile(r"count (?:up )?to (\d{1,12})(?: (slowly|quickly))?\W*", re.IGNORECASE)
-_WAIT = re.compile(r"(?:wait|sleep)(?: for)? (\d{1,9}(?:\.\d{1,9})?) ?([a-z]+?)s?\W*", re.IGNORECASE)
+_WAIT = re.compile(r"(?:wait|sleep)(?: for)? (\d{1,9}(?:\.\d{1,9})?) ?([a-z]+)\W*", re.IGNORECASE)
 _TIME = re.compile(
     r".*\b(?:what(?: is|'s)?(?: the)? time|the time(?= in\b)|time is it|current time)\b"
     r"(?:.*\bin ([\w/+ -]+?)(?: right now| now)?\W*|.*)",
@@ -75,8 +75,11 @@ def _count(text: str) -> Plan | None:
 
 def _wait(text: str) -> Plan | None:
     match = _WAIT.fullmatch(text)
-    unit_s = _UNITS_S.get(match[2].lower()) if match else None
-    return None if match is None or unit_s is None else Wait(min(float(match[1]) * unit_s, MAX_WAIT_S))
+    if match is None:
+        return None
+    unit = match[2].lower()
+    unit_s = _UNITS_S.get(unit) or _UNITS_S.get(unit.removesuffix("s"))
+    return Wait(min(float(match[1]) * unit_s, MAX_WAIT_S)) if unit_s else None
 
 
 def _time(text: str) -> Plan | None:
