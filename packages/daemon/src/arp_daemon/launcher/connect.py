@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.abc import SocketAttribute
 
+from arp_daemon.launcher.environment import reduce_environment
 from arp_daemon.launcher.errors import LauncherStartError
 from arp_daemon.launcher.lock import EXIT_LOCKED
 from arp_daemon.launcher.sockets import check_peer_is_own_user, unix_path
@@ -25,9 +26,6 @@ __all__ = ["find_or_start"]
 _START_TIMEOUT = 30.0
 # Between two looks for a launcher that is about to listen, or to end.
 _RETRY_PAUSE = 0.05
-# What the launcher needs of the daemon's environment: the same code, temp dir, time and language. No secrets.
-_KEPT_VARIABLES = ("HOME", "LANG", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER")
-_KEPT_PREFIX = "LC_"
 
 
 async def find_or_start(paths: LauncherPaths, lease_s: float) -> UNIXSocketStream:
@@ -72,7 +70,7 @@ async def _start(paths: LauncherPaths, lease_s: float) -> bool:
         command,
         stdin=subprocess.DEVNULL,
         check=False,
-        env=_reduced_environment(),
+        env=reduce_environment(os.environ),
         cwd="/",
         start_new_session=True,
     )
@@ -80,9 +78,3 @@ async def _start(paths: LauncherPaths, lease_s: float) -> bool:
         said = done.stderr.decode(errors="replace").strip()
         raise LauncherStartError(f"The launcher of {paths.data_dir} did not start: {said}", said)
     return done.returncode == 0
-
-
-def _reduced_environment() -> dict[str, str]:
-    return {
-        name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIX)
-    }

@@ -44,6 +44,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 # `\Z`, because `$` also matches before a final newline.
 InstanceId = Annotated[str, msgspec.Meta(pattern=ID_PATTERN.removesuffix("$") + r"\Z")]
+TemplateTarget = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z")]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Listen = Literal["fd", "port"]
 Stream = Literal["stdout", "stderr"]
@@ -69,7 +70,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     argv: Annotated[list[str], msgspec.Meta(min_length=1)]
     env: dict[str, str]
     cwd: str | None = None
-    template: str | None = None
+    template: TemplateTarget | None = None
     listen: Listen | None = None
     host: str = "127.0.0.1"
     stop_grace_s: Seconds = 5.0

@@ -69,10 +69,13 @@ class Child:
 class Reaper:
     """Reaps all children, and kills strays. One a launcher; nothing else there may wait for a process."""
 
-    def __init__(self, is_expected: Callable[[ProcessStat], bool]) -> None:
-        """`is_expected` spares a child that is not watched yet, because it is just being started."""
+    def __init__(self) -> None:
         self._children: dict[int, Child] = {}
-        self._is_expected = is_expected
+        self._is_spared: Callable[[ProcessStat], bool] = lambda _: False
+
+    def spare(self, is_spared: Callable[[ProcessStat], bool]) -> None:
+        """Take no child for a stray of which `is_spared` is true: it is just being started."""
+        self._is_spared = is_spared
 
     def watch(self, pid: int) -> Child:
         """Take charge of a new child. Call without awaiting after its pid is known, so that no end is missed.
@@ -122,9 +125,6 @@ class Reaper:
         strays = [
             stat
             for stat in stats.values()
-            if stat.ppid == own_pid
-            and stat.is_living
-            and stat.pid not in self._children
-            and not self._is_expected(stat)
+            if stat.ppid == own_pid and stat.is_living and stat.pid not in self._children and not self._is_spared(stat)
         ]
         return strays + [below for stray in strays for below in descendants(stray.pid, stats)]

@@ -11,7 +11,7 @@ import msgspec
 from anyio.abc import SocketAttribute, SocketListener
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from arp_daemon.launcher.errors import LauncherError
+from arp_daemon.launcher.errors import InvalidSpecError, LauncherError
 from arp_daemon.launcher.protocol import (
     MAX_MESSAGE_BYTES,
     Answer,
@@ -48,6 +48,11 @@ _OUTBOX = 1024
 _FLUSH_TIMEOUT = 1.0
 # A pause when no connection can be accepted (descriptors have run out).
 _ACCEPT_PAUSE = 0.1
+_CLOSED = (anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+class _AnyRequest(msgspec.Struct):
+    id: int
 
 
 class _Connection:
@@ -59,7 +64,7 @@ class _Connection:
 
     def send(self, message: Any) -> None:
         """Queue a message; to a connection that is closed or does not read, nothing is sent."""
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        with suppress(*_CLOSED):
             try:
                 self._outbox.send_nowait(encode(message))
             except anyio.WouldBlock:
@@ -70,7 +75,7 @@ class _Connection:
         self._outbox.close()
 
     async def write(self) -> None:
-        with self._scope, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        with self._scope, suppress(*_CLOSED):
             async for line in self._out:
                 await self._stream.send(line)
         self._outbox.close()
@@ -127,17 +132,16 @@ class Server:
 
     async def _read(self, stream: SocketStream, connection: _Connection, instances: Instances) -> None:
         lines = BufferedByteReceiveStream(stream)
-        closed = (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
-        with suppress(*closed):
+        with suppress(*_CLOSED, anyio.IncompleteRead, anyio.DelimiterNotFound, msgspec.DecodeError):
             while True:
+                line = await lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
                 try:
-                    line = await lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
                     request = decode_request(line)
-                except (msgspec.DecodeError, anyio.DelimiterNotFound) as exc:
-                    _logger.warning("connection closed: %s", exc)
-                    return
-                # Not bound to the connection: a stop goes on when the daemon that asked for it dies.
-                self._task_group.start_soon(self._answer, request, connection, instances)
+                except msgspec.DecodeError as exc:
+                    connection.send(_refuse(line, exc))
+                else:
+                    # Not bound to the connection: a stop goes on when the daemon that asked for it dies.
+                    self._task_group.start_soon(self._answer, request, connection, instances)
 
     async def _answer(self, request: Request, connection: _Connection, instances: Instances) -> None:
         try:
@@ -160,6 +164,16 @@ class Server:
             for connection in list(self._connections):
                 connection.finish()
                 await connection.flushed.wait()
+
+
+def _refuse(line: bytes, why: msgspec.DecodeError) -> Failure:
+    """Answer a request that breaks a bound.
+
+    Raises:
+        msgspec.DecodeError: it is not even a request.
+    """
+    request_id = msgspec.json.decode(line, type=_AnyRequest).id
+    return Failure(id=request_id, code=InvalidSpecError.code, message=str(why))
 
 
 async def _do(request: Request, instances: Instances) -> Any:

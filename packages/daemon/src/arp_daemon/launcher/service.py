@@ -18,6 +18,7 @@ from arp_daemon.launcher.reaper import Reaper
 from arp_daemon.launcher.server import Server
 from arp_daemon.launcher.sockets import bind_unix
 from arp_daemon.launcher.starter import Starter
+from arp_daemon.launcher.template_pool import TemplatePool
 from arp_service.processes import kill_marked
 
 if TYPE_CHECKING:
@@ -48,9 +49,12 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
     async with anyio.create_task_group() as tasks:
         lease = Lease(lease_s, anyio.current_time())
         server = Server(tasks, Hello(launcher_id=mark, pid=os.getpid()), lease)
-        reaper = Reaper(is_expected=lambda _: False)
+        reaper = Reaper()
         await tasks.start(reaper.run)
-        instances = Instances(tasks, Starter(reaper, mark), reaper, paths.logs, server.publish)
+        templates = TemplatePool(tasks, reaper, paths.logs, mark)
+        reaper.spare(templates.is_forking)
+        starter = Starter(reaper, templates, mark)
+        instances = Instances(tasks, starter, reaper, paths.logs, server.publish)
         await tasks.start(_end_on_sigterm, server, instances)
         tasks.start_soon(_end_with_lease, server, lease)
         async with anyio.create_task_group() as listening:
@@ -58,6 +62,7 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
             on_ready()
             await server.ending.wait()
             listening.cancel_scope.cancel()
+        await templates.close()
         await instances.shutdown()
         await server.flush()
         tasks.cancel_scope.cancel()

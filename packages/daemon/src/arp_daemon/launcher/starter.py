@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
-
-import anyio
 
 from arp_daemon.launcher.argv import find_program, substitute
 from arp_daemon.launcher.child import LISTEN_FD
-from arp_daemon.launcher.errors import LaunchFailedError
 from arp_daemon.launcher.paths import INSTANCE_ID_VARIABLE, LAUNCHER_ID_VARIABLE
-from arp_daemon.launcher.spawn import Program, fork_exec
-from arp_service.processes import kill_tree
+from arp_daemon.launcher.program import start_program
+from arp_daemon.launcher.spawn import Program
+from arp_daemon.launcher.template_pool import Job
 
 if TYPE_CHECKING:
     from arp_daemon.launcher.capture import Output
     from arp_daemon.launcher.endpoint import Endpoint
     from arp_daemon.launcher.protocol import LaunchSpec
     from arp_daemon.launcher.reaper import Child, Reaper
+    from arp_daemon.launcher.template_pool import TemplatePool
 
-__all__ = ["DEFAULT_CWD", "Starter", "start_program"]
+__all__ = ["Starter"]
 
-DEFAULT_CWD = "/"
-# From fork to exec. It takes milliseconds; only a working directory on a hung file system takes longer.
-_EXEC_TIMEOUT = 10.0
+_DEFAULT_CWD = "/"
 
 
 class Starter:
     """Starts root processes for the instances of one launcher."""
 
-    def __init__(self, reaper: Reaper, launcher_id: str) -> None:
+    def __init__(self, reaper: Reaper, templates: TemplatePool, launcher_id: str) -> None:
         self._reaper = reaper
+        self._templates = templates
         self._launcher_id = launcher_id
 
     async def start(self, spec: LaunchSpec, endpoint: Endpoint, output: Output) -> Child:
@@ -47,39 +44,8 @@ class Starter:
         fds = {1: output.stdout.write_fd, 2: output.stderr.write_fd}
         if endpoint.socket:
             fds[LISTEN_FD] = endpoint.socket.fileno()
-        cwd = spec.cwd or DEFAULT_CWD
+        cwd = spec.cwd or _DEFAULT_CWD
+        if spec.template:
+            return await self._templates.fork(spec.template, Job(argv, env, cwd, fds))
         program = Program(path=find_program(argv[0], env, cwd), argv=argv, env=env, cwd=cwd, fds=fds)
         return await start_program(program, self._reaper)
-
-
-async def start_program(program: Program, reaper: Reaper) -> Child:
-    """Execute `program`, and return it when it runs.
-
-    Raises:
-        LaunchFailedError: it could not be executed.
-    """
-    pid, status_fd = fork_exec(program)
-    child = reaper.watch(pid)
-    try:
-        reason = await _read_status(status_fd)
-    except TimeoutError:
-        await kill_tree(child.identity)
-        reason = f"Cannot execute {program.path} within {_EXEC_TIMEOUT:.0f} s."
-    finally:
-        os.close(status_fd)
-    if reason:
-        await child.exited.wait()
-        raise LaunchFailedError(reason)
-    return child
-
-
-async def _read_status(fd: int) -> str:
-    """Return what the child says before it executes its program: nothing, or why it cannot."""
-    said = b""
-    with anyio.fail_after(_EXEC_TIMEOUT):
-        while True:
-            await anyio.wait_readable(fd)
-            data = os.read(fd, 4096)
-            if not data:
-                return said.decode(errors="replace")
-            said += data

@@ -1,0 +1,167 @@
+"""`python -m arp_daemon.launcher.template module:function`: a warm process that instances are forked from.
+
+It imports the function once, and then forks whenever the launcher asks. An instance so made costs milliseconds
+and shares its pages. Started by the launcher alone (`template_pool`), which is on the other end of fd 3; each
+request there is one byte, with these descriptors: the job (JSON in a memfd), the instance's end of a socket
+pair to the launcher, stdout, stderr, and the listening socket if there is one.
+
+The instance becomes a child of the launcher, as if the launcher had forked it: the template forks a child that
+forks the instance and ends, so that the kernel re-parents the instance to the next subreaper above, which is
+the launcher. It says its pid, and waits until the launcher has taken charge of it, so that its end is never
+missed; then it leaves the template's session and binds its death to the launcher's. On the socket pair it says
+why it could not be set up, or nothing, and closes it when the function is about to run.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from setproctitle import setproctitle
+
+from arp_daemon.launcher.child import LISTEN_FD, become_root, place_fds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Function = Callable[[], int | str | None]
+
+__all__ = ["CONTROL_FD", "GO", "main"]
+
+CONTROL_FD = LISTEN_FD
+"""The launcher's end is on the number that an instance's socket gets, so that nothing else ever takes it."""
+
+GO = b"g"
+"""What lets a forked instance go on."""
+
+_MAX_FDS = 5
+
+
+def main() -> None:
+    """Serve forks until the launcher closes the other end; in a forked instance, run its function."""
+    launcher_pid = os.getppid()
+    control = socket.socket(fileno=CONTROL_FD)
+    target = sys.argv[1]
+    function = _load(target)
+    # Called now, because it looks at the environment when it is called first.
+    setproctitle(f"arp template {target}")
+    sys.stdout.flush()
+    gc.collect()
+    # Objects made until now stay out of collections, which would write to, and so copy, shared pages.
+    gc.freeze()
+    if _serve(control, launcher_pid):
+        sys.exit(function())
+
+
+def _load(target: str) -> Function:
+    module_name, _, function_name = target.partition(":")
+    return cast("Function", getattr(importlib.import_module(module_name), function_name))
+
+
+def _serve(control: socket.socket, launcher_pid: int) -> bool:
+    """Fork on request. True in a forked instance that is ready to run, False at the end of the template."""
+    while True:
+        request, fds, _, _ = socket.recv_fds(control, 1, _MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+        if not request:
+            return False
+        if _fork_instance():
+            control.close()
+            _become_instance(fds, launcher_pid)
+            return True
+        for fd in fds:
+            os.close(fd)
+
+
+def _fork_instance() -> bool:
+    """Return True in the forked instance, once it is a child of the launcher; False in the template."""
+    gate_read, gate_write = os.pipe()
+    middle_pid = os.fork()
+    if middle_pid == 0:
+        os.close(gate_write)
+        _fork_from_middle(gate_read)
+        os.close(gate_read)
+        return True
+    os.waitpid(middle_pid, 0)
+    os.close(gate_read)
+    with suppress(BrokenPipeError):
+        os.write(gate_write, GO)
+    os.close(gate_write)
+    return False
+
+
+def _fork_from_middle(gate_read: int) -> None:
+    """Fork, and end in the parent; in the child, return once that is reaped, and so this one re-parented."""
+    try:
+        if os.fork():
+            os._exit(0)
+    except OSError:
+        os._exit(1)
+    if os.read(gate_read, 1) != GO:
+        os._exit(1)
+
+
+def _become_instance(fds: list[int], launcher_pid: int) -> None:
+    """Turn this fork into the instance that the job describes; end it where that fails."""
+    job_fd, status_fd, stdout, stderr, *listening = fds
+    try:
+        status = socket.socket(fileno=status_fd)
+        status.send(str(os.getpid()).encode())
+        if status.recv(1) != GO:
+            os._exit(1)
+    except OSError:
+        # The launcher waits no more.
+        os._exit(1)
+    try:
+        become_root(launcher_pid, subreaper=True)
+        job = json.loads(Path(f"/proc/self/fd/{job_fd}").read_bytes())
+        os.close(job_fd)
+        _place(stdout, stderr, listening)
+        _take_over(job["argv"], job["env"])
+        os.chdir(job["cwd"])
+    except (OSError, ValueError) as exc:
+        _give_up(status, f"Cannot set up the process: {exc}.")
+    status.close()
+
+
+def _give_up(status: socket.socket, reason: str) -> NoReturn:
+    try:
+        status.send(reason.encode())
+    finally:
+        os._exit(1)
+
+
+def _place(stdout: int, stderr: int, listening: list[int]) -> None:
+    placement = {1: stdout, 2: stderr}
+    if listening:
+        placement[LISTEN_FD] = listening[0]
+    # Not inherited by what the instance executes, unlike after an exec: it was given to this program alone.
+    place_fds(placement, inheritable=False)
+    for fd in (stdout, stderr, *listening):
+        os.close(fd)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What an instance says is looked for when it has said it, not when a buffer is full.
+        sys.stdout.reconfigure(line_buffering=True)
+
+
+def _take_over(argv: list[str], env: dict[str, str]) -> None:
+    """Become the program with this argv and environment, as far as a running interpreter can."""
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    # The interpreter reads it only at its start.
+    sys.path[:0] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    sys.argv[:] = argv
+    setproctitle(" ".join(argv))
+
+
+if __name__ == "__main__":
+    main()
