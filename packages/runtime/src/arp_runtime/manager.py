@@ -11,7 +11,7 @@ from arp_model import UNSET, ErrorDetail, RunEventType, RunResult, RunState
 from arp_runtime.errors import InvalidOutputError, RunCanceledError, RunInterruptedError
 from arp_runtime.events import Feed
 from arp_runtime.execution import Execution
-from arp_runtime.runs import Run, RunTable, digest
+from arp_runtime.runs import MAX_ENDED_RUNS, Run, RunTable, digest
 from arp_service.errors import RunConflictError, RunNotFinishedError
 from arp_service.ids import check_id, new_id
 
@@ -36,13 +36,15 @@ _INTERRUPT_WAIT_S = 2.0
 class RunManager:
     """Takes, executes, cancels and remembers runs. Made by `open_manager`."""
 
-    def __init__(self, agent: Agent, tools: Iterable[Tool], stop: Stop, tasks: TaskGroup) -> None:
+    def __init__(
+        self, agent: Agent, tools: Iterable[Tool], stop: Stop, tasks: TaskGroup, max_ended: int = MAX_ENDED_RUNS
+    ) -> None:
         self.feed = Feed()
         self._agent = agent
         self._tools = {tool.definition.tool_id: tool for tool in tools}
         self._stop = stop
         self._tasks = tasks
-        self._table = RunTable()
+        self._table = RunTable(max_ended)
         self._executions: dict[str, Execution] = {}
 
     @property
@@ -146,10 +148,12 @@ class RunManager:
 
 
 @asynccontextmanager
-async def open_manager(agent: Agent, tools: Iterable[Tool], stop: Stop) -> AsyncIterator[RunManager]:
-    """A RunManager with its task group. At exit, what still runs is cancelled."""
+async def open_manager(
+    agent: Agent, tools: Iterable[Tool], stop: Stop, *, max_ended: int = MAX_ENDED_RUNS
+) -> AsyncIterator[RunManager]:
+    """A RunManager with its task group, which remembers `max_ended` ended runs. At exit, what runs is cancelled."""
     async with anyio.create_task_group() as tasks:
-        manager = RunManager(agent, tools, stop, tasks)
+        manager = RunManager(agent, tools, stop, tasks, max_ended)
         tasks.start_soon(manager.feed.wake_at_close, stop)
         yield manager
         tasks.cancel_scope.cancel()

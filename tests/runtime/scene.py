@@ -1,0 +1,90 @@
+"""A RunManager with an agent of the test's own, in this process, and what its runs left."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import anyio
+
+from arp_model import RunRequest, RunResult, RunStatus
+from arp_runtime.builtin_tools import BUILTIN_TOOLS
+from arp_runtime.manager import RunManager, open_manager
+from arp_runtime.runs import MAX_ENDED_RUNS
+from arp_service.stopping import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from arp_runtime.agent import Agent
+    from arp_runtime.events import RunLog
+    from arp_runtime.tools import Tool
+
+PATIENCE_S = 10
+
+
+class Story(NamedTuple):
+    """All that can be known of an ended run."""
+
+    status: RunStatus
+    result: RunResult
+    events: list[dict[str, Any]]
+
+    @property
+    def code(self) -> str | None:
+        """The code of the error that it ended with."""
+        return self.result.error.code if self.result.error else None
+
+    def data_of(self, type_: str) -> list[dict[str, Any]]:
+        """The data of its events of one type."""
+        return [event["data"] for event in self.events if event["type"] == type_]
+
+
+@asynccontextmanager
+async def managed(
+    agent: Agent,
+    tools: Iterable[Tool] = BUILTIN_TOOLS,
+    stop: Stop | None = None,
+    max_ended: int = MAX_ENDED_RUNS,
+) -> AsyncIterator[RunManager]:
+    """A manager, for a bounded time."""
+    with anyio.fail_after(PATIENCE_S):
+        async with open_manager(agent, tools, stop or Stop(), max_ended=max_ended) as runs:
+            yield runs
+
+
+def request(goal: str = "", **fields: Any) -> RunRequest:
+    """A RunRequest from plain values."""
+    return RunRequest.from_dict({"input": {"goal": goal}, **fields})
+
+
+async def story(agent: Agent, goal: str = "", tools: Iterable[Tool] = BUILTIN_TOOLS, **fields: Any) -> Story:
+    """Execute one run to its end."""
+    async with managed(agent, tools) as runs:
+        run = runs.create(request(goal, **fields))
+        return await ended(runs, run.run_id)
+
+
+async def ended(runs: RunManager, run_id: str) -> Story:
+    """Wait for a run's end, check what is promised of every run, and return all of it."""
+    run = runs.get(run_id)
+    await run.log.wait_ended()
+    events = await events_of(run.log)
+    result = RunResult.from_json(runs.get_result(run_id))
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert [event["type"] in ("final", "error") for event in events] == [False] * (len(events) - 1) + [True]
+    assert (events[-1]["type"] == "final") == result.ok == (run.state.value == "succeeded")
+    assert {"run_id": run_id, **events[-1]["data"]} == result.to_dict()
+    return Story(run.status(), result, events)
+
+
+async def events_of(log: RunLog) -> list[dict[str, Any]]:
+    """The events that a log has now."""
+    body = b""
+    position = 0
+    while (frames := await log.read(position)).body:
+        body += frames.body
+        position = frames.position
+    lines = body.decode().splitlines()
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
