@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from builtins import ExceptionGroup
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -137,7 +138,7 @@ async def test_an_agent_knows_its_run() -> None:
         "limits": {},
         "metadata": {},
     }
-    full = {
+    full: dict[str, Any] = {
         "input": {"goal": "g", "context": {"c": 1}, "data": {"d": 2}},
         "limits": {"max_steps": 5},
         "metadata": {"labels": {"l": "3"}},

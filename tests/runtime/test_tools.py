@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -85,7 +85,7 @@ async def test_an_unknown_tool_is_an_error_with_a_code() -> None:
     """And where a policy denies it, no word of whether it exists."""
     data = {"tool_id": "teleport"}
     assert (await story(default_agent, input={"goal": "", "data": data})).code == "tool_not_found"
-    policy = {"allow_tool_ids": []}
+    policy: dict[str, Any] = {"allow_tool_ids": []}
     assert (await story(default_agent, input={"goal": "", "data": data}, tool_policy=policy)).code == "tool_denied"
 
 
@@ -169,10 +169,7 @@ async def test_the_clock_tells_the_time_of_its_zone() -> None:
     """With the zone's offset."""
     result = await CLOCK.call({"time_zone": "Tokyo"})
     assert result["time_zone"] == "Asia/Tokyo"
-    assert (
-        datetime.fromisoformat(result["time"]).utcoffset()
-        == datetime.fromisoformat("2025-01-01T00:00+09:00").utcoffset()
-    )
+    assert datetime.fromisoformat(result["time"]).utcoffset() == timedelta(hours=9)
 
 
 @pytest.mark.parametrize("tool", [CALCULATOR, CLOCK, ECHO])
