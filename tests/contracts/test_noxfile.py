@@ -18,16 +18,13 @@ def session_names() -> set[str]:
     return {
         node.name
         for node in parse(NOXFILE).body
-        if isinstance(node, ast.FunctionDef)
-        and [ast.unparse(d) for d in node.decorator_list] == ["nox.session"]
+        if isinstance(node, ast.FunctionDef) and [ast.unparse(d) for d in node.decorator_list] == ["nox.session"]
     }
 
 
 def run_as(version: tuple[int, int, int]) -> subprocess.CompletedProcess[str]:
     """Run noxfile.py in a Python that says it is of another version."""
-    code = (
-        f"import runpy, sys; sys.version_info = {version}; runpy.run_path('noxfile.py', run_name='__main__')"
-    )
+    code = f"import runpy, sys; sys.version_info = {version}; runpy.run_path('noxfile.py', run_name='__main__')"
     return subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
     )
