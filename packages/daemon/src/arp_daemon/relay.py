@@ -69,7 +69,8 @@ class Relay:
     """One instance's connection pool, for `async with`."""
 
     def __init__(self, endpoint: str) -> None:
-        self._client = httpx.AsyncClient(base_url=endpoint, trust_env=False, follow_redirects=False)
+        # Endpoints are plain http on this machine: a TLS context would cost 20 ms an instance for nothing.
+        self._client = httpx.AsyncClient(base_url=endpoint, trust_env=False, follow_redirects=False, verify=False)
 
     async def __aenter__(self) -> Relay:
         return self

@@ -1,0 +1,159 @@
+"""A real `arp-daemon serve`, in a process of its own, for tests; killed and started again at will."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import psutil
+
+from arp_daemon.launcher import open_launcher
+from arp_daemon.sse_frames import FrameReader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio.abc import Process
+
+_START_TIMEOUT_S = 30
+_STOP_TIMEOUT_S = 30
+_TERMINAL = {"succeeded", "failed", "canceled"}
+# Launches by exec, one instance at most: what a test changes, it puts.
+EXEC = {"driver": "runtime", "max": 1}
+
+
+class RunningDaemon:
+    """A daemon on a data dir, and what tests ask of it."""
+
+    client: httpx.AsyncClient
+    process: Process
+    url: str
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+
+    async def start(self, *args: str) -> None:
+        """Start it; returns when it listens."""
+        log = self.data_dir.with_suffix(".log")
+        command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(self.data_dir), *args]
+        with log.open("wb") as stderr:
+            self.process = await anyio.open_process(command, stdin=None, stdout=None, stderr=stderr)
+        with anyio.fail_after(_START_TIMEOUT_S):
+            self.url = await self._find_url(log)
+        self.client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30)
+
+    async def stop(self, *, signum: int = signal.SIGTERM) -> int:
+        """End it by a signal; return its exit code."""
+        self.process.send_signal(signum)
+        with anyio.fail_after(_STOP_TIMEOUT_S):
+            code = await self.process.wait()
+        await self.client.aclose()
+        return code
+
+    async def kill(self) -> None:
+        """SIGKILL: its launcher and instances stay."""
+        await self.stop(signum=signal.SIGKILL)
+
+    async def get(self, path: str) -> Any:
+        """GET a path and return its JSON; anything but 2xx is a failure of the test."""
+        response = await self.client.get(path)
+        assert response.is_success, response.text
+        return response.json()
+
+    async def put_profile(self, name: str = "default", **exec_: Any) -> None:
+        """Upsert a profile that launches."""
+        body = {"extensions": {"arp.exec": exec_ or EXEC}}
+        response = await self.client.put(f"/v1/admin/runtime-profiles/{name}", json=body)
+        assert response.is_success, response.text
+
+    async def submit(self, goal: str, **parts: Any) -> str:
+        """Submit a run and return its id."""
+        response = await self.client.post("/v1/runs", json={"input": {"goal": goal}, **parts})
+        assert response.status_code == 202, response.text
+        return str(response.json()["run_id"])
+
+    async def follow(self, run_id: str, after: int | None = None) -> AsyncIterator[dict[str, Any]]:
+        """Yield the run's events until its stream ends."""
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        async with self.client.stream("GET", f"/v1/runs/{run_id}/events", headers=headers) as response:
+            assert response.is_success, await response.aread()
+            reader = FrameReader(10_000_000)
+            async for chunk in response.aiter_raw():
+                for frame in reader.feed(chunk):
+                    if frame.data:
+                        event = json.loads(frame.data)
+                        assert frame.id == str(event["seq"]).encode()
+                        assert frame.event == event["type"].encode()
+                        yield event
+
+    async def events(self, run_id: str, after: int | None = None) -> list[dict[str, Any]]:
+        """All events of a run, to its end."""
+        with anyio.fail_after(30):
+            return [event async for event in self.follow(run_id, after)]
+
+    async def until_event(self, run_id: str, type_: str) -> None:
+        """Wait until the run has said something of a type."""
+        with anyio.fail_after(30):
+            async for event in self.follow(run_id):
+                if event["type"] == type_:
+                    return
+        raise AssertionError(f"run {run_id} ended without a {type_} event")
+
+    async def end(self, run_id: str) -> dict[str, Any]:
+        """Wait for the run's end and return its status."""
+        await self.events(run_id)
+        status = await self.get(f"/v1/runs/{run_id}")
+        assert status["state"] in _TERMINAL
+        return dict(status)
+
+    async def result(self, run_id: str) -> dict[str, Any]:
+        """Wait for the run's end and return its result."""
+        await self.end(run_id)
+        return dict(await self.get(f"/v1/runs/{run_id}/result"))
+
+    async def instances(self) -> list[dict[str, Any]]:
+        """What `GET /v1/instances` shows."""
+        return list((await self.get("/v1/instances"))["instances"])
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for this data dir: the daemon, its launcher, templates and instances."""
+        marker = str(self.data_dir)
+        return [p for p in psutil.process_iter() if _belongs(p, marker)]
+
+    async def _find_url(self, log: Path) -> str:
+        while True:
+            for line in log.read_text().splitlines():
+                if '"listening"' in line:
+                    return str(json.loads(line)["url"])
+            if self.process.returncode is not None:
+                raise RuntimeError(f"The daemon did not start:\n{log.read_text()}")
+            await anyio.sleep(0.02)  # its log is a file, so that a killed daemon's words are kept: nothing to wait on
+
+
+@asynccontextmanager
+async def running_daemon(data_dir: Path, *args: str) -> AsyncIterator[RunningDaemon]:
+    """Start a daemon; at the end stop it, or what it left behind."""
+    daemon = RunningDaemon(data_dir)
+    await daemon.start(*args)
+    try:
+        yield daemon
+    finally:
+        with anyio.CancelScope(shield=True):
+            if daemon.process.returncode is None:
+                await daemon.stop()
+            else:
+                async with open_launcher(data_dir) as launcher:
+                    await launcher.shutdown(0)
+
+
+def _belongs(process: psutil.Process, marker: str) -> bool:
+    try:
+        return marker in " ".join(process.cmdline()) or marker in " ".join(process.environ().values())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
