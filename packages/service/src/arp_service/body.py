@@ -16,12 +16,16 @@ from arp_service.errors import (
 )
 
 if TYPE_CHECKING:
-    from arp_model import Model
     from starlette.requests import Request
+
+    from arp_model import Model
 
 M = TypeVar("M", bound="Model")
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+# So much of a body that is too large is still read, and thrown away: a sender that is cut off in the middle sees a
+# broken connection and not the answer.
+_MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 # A client that sends slower than this holds a connection for nothing.
 _BODY_TIMEOUT_S = 30.0
 
@@ -33,8 +37,7 @@ async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         BodyTooLargeError: it is, or says it is, longer than `max_bytes`.
         BodyTimeoutError: it did not arrive within 30 s.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+    if _declared_bytes(request) > max_bytes + _MAX_DISCARDED_BYTES:
         raise _too_large(max_bytes)
     try:
         with anyio.fail_after(_BODY_TIMEOUT_S):
@@ -72,14 +75,24 @@ def decode_struct(body: bytes, type_: type[M]) -> M:
         raise InvalidJsonError(f"The body is not valid JSON: {exc}.") from exc
 
 
+def _declared_bytes(request: Request) -> int:
+    declared = request.headers.get("content-length", "")
+    return int(declared[:20]) if declared.isascii() and declared.isdigit() else 0
+
+
 async def _collect(request: Request, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
+        if size > max_bytes + _MAX_DISCARDED_BYTES:
+            break
         if size > max_bytes:
-            raise _too_large(max_bytes)
-        chunks.append(chunk)
+            chunks.clear()
+        else:
+            chunks.append(chunk)
+    if size > max_bytes:
+        raise _too_large(max_bytes)
     return b"".join(chunks)
 
 

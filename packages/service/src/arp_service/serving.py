@@ -72,13 +72,16 @@ async def serve(
     listener: socket.socket,
     stop: Stop,
     drain: Callable[[], Awaitable[None]],
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let `drain` finish the work, end the streams, close.
 
-    `drain` bounds itself. Takes over the socket.
+    `drain` bounds itself. `ready` is called once signals are watched and the socket's connections will be served:
+    the time to say so. Takes over the socket.
     """
     async with anyio.create_task_group() as tasks:
         await tasks.start(_watch_signals, stop)
+        ready()
         tasks.start_soon(_serve_until_drained, app, listener, partial(_until_drained, stop, drain), tasks.cancel_scope)
 
 
