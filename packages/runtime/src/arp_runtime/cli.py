@@ -11,7 +11,7 @@ import importlib
 import signal
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio
 import structlog
@@ -59,7 +59,8 @@ def serve_command(
     port: int = DEFAULT_PORT,
     auto_port: Annotated[bool, Parameter(negative=())] = False,
     agent: str = "default",
-    stop_grace: float = 5.0,
+    drain_grace_s: float = 5.0,
+    log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
     """Serve runs over HTTP until SIGTERM or SIGINT.
 
@@ -73,10 +74,12 @@ def serve_command(
         Take the next free port when this one is taken.
     agent
         What runs are given to: `default`, or module:attribute of an async function.
-    stop_grace
+    drain_grace_s
         Seconds for runs under way to end when the runtime is stopped.
+    log_level
+        The least important messages that are logged, to stderr.
     """
-    configure_logging()
+    configure_logging(log_level)
     try:
         loaded = load_agent(agent)
         listener = bind(host, port, auto_port=auto_port)
@@ -84,17 +87,17 @@ def serve_command(
         sys.exit(f"arp-runtime: {error}")
     if not can_look_up_peers():
         sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
-    anyio.run(_serve, loaded, listener, stop_grace)
+    anyio.run(_serve, loaded, listener, drain_grace_s)
 
 
-async def _serve(agent: Agent, listener: socket.socket, stop_grace_s: float) -> None:
+async def _serve(agent: Agent, listener: socket.socket, drain_grace_s: float) -> None:
     stop = Stop()
     lookup = PeerLookup()
     try:
         async with open_manager(agent, BUILTIN_TOOLS, stop) as runs:
             app = create_runtime_app(runs, stop, OwnUserOnly(lookup, own_uid()))
-            _log.info("listening", url=url_of(listener))
-            await serve(app, listener, stop, partial(_drain, runs, stop_grace_s))
+            say_ready = partial(_log.info, "listening", url=url_of(listener))
+            await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
     finally:
         lookup.close()
 

@@ -1,0 +1,29 @@
+"""A real runtime for the tests of what it says over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from support.runtime import running_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from support.runtime import RunningRuntime
+
+
+@pytest.fixture(scope="module")
+async def runtime() -> AsyncIterator[RunningRuntime]:
+    """One for each module of tests; their runs have ids of their own."""
+    async with running_runtime(env={"ARP_INSTANCE_NONCE": "n-1"}) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(runtime: RunningRuntime) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of that runtime."""
+    async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as opened:
+        yield opened
