@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def test_frames_do_not_depend_on_how_the_bytes_are_cut(cuts: list[int], crlf: bo
     text = _TEXT.replace(b"\n", b"\r\n") if crlf else _TEXT
     edges = [0, *sorted(cuts), len(text)]
     reader = FrameReader(1000)
-    found = [f for start, end in zip(edges, edges[1:], strict=False) for f in reader.feed(text[start:end])]
+    found = [f for start, end in itertools.pairwise(edges) for f in reader.feed(text[start:end])]
     assert found == _FRAMES
 
 

@@ -124,16 +124,19 @@ class RunningDaemon:
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for this data dir: the daemon, its launcher, templates and instances."""
         marker = str(self.data_dir)
-        return [p for p in psutil.process_iter() if _belongs(p, marker)]
+        named = [p for p in psutil.process_iter() if _belongs(p, marker)]
+        return list({*named, *(child for p in named for child in p.children(recursive=True))})
 
     async def _find_url(self, log: Path) -> str:
+        """Its log is a file, so that a killed daemon's words are kept: it is read until the line is there."""
         while True:
-            for line in log.read_text().splitlines():
+            text = await anyio.Path(log).read_text()
+            for line in text.splitlines():
                 if '"listening"' in line:
                     return str(json.loads(line)["url"])
             if self.process.returncode is not None:
-                raise RuntimeError(f"The daemon did not start:\n{log.read_text()}")
-            await anyio.sleep(0.02)  # its log is a file, so that a killed daemon's words are kept: nothing to wait on
+                raise RuntimeError(f"The daemon did not start:\n{text}")
+            await anyio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -150,6 +153,14 @@ async def running_daemon(data_dir: Path, *args: str) -> AsyncIterator[RunningDae
             else:
                 async with open_launcher(data_dir) as launcher:
                     await launcher.shutdown(0)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that is only not reaped yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _belongs(process: psutil.Process, marker: str) -> bool:

@@ -104,8 +104,10 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             dispatcher = Dispatcher(runs, queue, instances, tasks, stop)
             runs.on_end = dispatcher.on_end
             instances.on_ready, instances.on_gone = dispatcher.on_ready, dispatcher.on_gone
+            # The runs before the instances: events come in as soon as an instance is found again.
+            sent = await runs.load()
             await tasks.start(_keep_launcher, settings, instances, stop)
-            dispatcher.adopt(await runs.load())
+            dispatcher.adopt(sent)
             tasks.start_soon(dispatcher.run)
             yield Daemon(settings, store, profiles, instances, runs, dispatcher, queue, stop)
             tasks.cancel_scope.cancel()

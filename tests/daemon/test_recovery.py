@@ -1,0 +1,154 @@
+"""What a daemon promises across deaths: an accepted run survives the loss of any process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import httpx
+import psutil
+
+from support.daemon import is_alive
+
+if TYPE_CHECKING:
+    from support.daemon import RunningDaemon
+
+
+async def test_a_daemon_that_is_killed_finds_its_instances_and_runs_again(daemon: RunningDaemon) -> None:
+    """SIGKILL and start again: the same instance works on the same run, and watchers miss nothing."""
+    run_id = await daemon.submit("count to 40")
+    await daemon.until_event(run_id, "token")
+    (before,) = await daemon.instances()
+    await daemon.kill()
+    await daemon.start()
+    (after,) = await daemon.instances()
+    assert after["extensions"]["arp.pid"] == before["extensions"]["arp.pid"]
+    events = await daemon.events(run_id)
+    assert [e["seq"] for e in events] == list(range(len(events)))
+    assert len([e for e in events if e["type"] == "token"]) >= 40
+    status = await daemon.get(f"/v1/runs/{run_id}")
+    assert (status["state"], status["runtime_instance_id"]) == ("succeeded", before["instance_id"])
+
+
+async def test_a_run_that_ends_while_no_daemon_is_there_is_taken_up_by_the_next(daemon: RunningDaemon) -> None:
+    """Its events wait at the instance."""
+    run_id = await daemon.submit("wait 1 seconds")
+    await daemon.until_event(run_id, "step")
+    (instance,) = await daemon.instances()
+    endpoint = instance["runtime_api_endpoint"]
+    await daemon.kill()
+    with anyio.fail_after(20):
+        async with httpx.AsyncClient(base_url=endpoint, trust_env=False) as client:
+            response = await client.get(f"/v1/runs/{run_id}/events")
+            assert "event: final" in response.text
+    await daemon.start()
+    assert (await daemon.end(run_id))["state"] == "succeeded"
+
+
+async def test_queued_runs_survive_the_daemon(daemon: RunningDaemon) -> None:
+    """What got a 202 is done after the restart, in the same order, once."""
+    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    first = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(first, "step")
+    queued = [await daemon.submit(f"What is {n}+1?") for n in range(5)]
+    await daemon.kill()
+    await daemon.start()
+    assert (await daemon.get(f"/v1/runs/{queued[0]}"))["state"] == "queued"
+    await daemon.client.post(f"/v1/runs/{first}:cancel")
+    ends = [await daemon.end(run_id) for run_id in queued]
+    assert {end["state"] for end in ends} == {"succeeded"}
+    starts = [end["started_at"] for end in ends]
+    assert starts == sorted(starts)
+
+
+async def test_an_instance_that_dies_fails_its_runs_and_the_next_run_gets_another(daemon: RunningDaemon) -> None:
+    """instance_lost, retryable, with the daemon's last event; its slot is not waited for."""
+    run_id = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(run_id, "step")
+    (instance,) = await daemon.instances()
+    os.kill(instance["extensions"]["arp.pid"], signal.SIGKILL)
+    events = await daemon.events(run_id)
+    error = events[-1]["data"]["error"]
+    assert (error["code"], error["retryable"]) == ("instance_lost", True)
+    assert [e["seq"] for e in events] == list(range(len(events)))
+    assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
+    assert instance["instance_id"] not in [i["instance_id"] for i in await daemon.instances()]
+
+
+async def test_an_instance_that_died_while_no_daemon_was_there_is_noticed(daemon: RunningDaemon) -> None:
+    """Its runs end as instance_lost after the restart; nothing stays running for ever."""
+    run_id = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(run_id, "step")
+    (instance,) = await daemon.instances()
+    await daemon.kill()
+    os.kill(instance["extensions"]["arp.pid"], signal.SIGKILL)
+    await daemon.start()
+    assert (await daemon.result(run_id))["error"]["code"] == "instance_lost"
+    assert await daemon.instances() == []
+
+
+async def test_a_launcher_that_is_killed_takes_its_instances_along_and_is_replaced(daemon: RunningDaemon) -> None:
+    """No process of an instance is left, their runs end, and new runs find a new instance."""
+    run_id = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(run_id, "step")
+    (instance,) = await daemon.instances()
+    process = psutil.Process(instance["extensions"]["arp.pid"])
+    os.kill(process.ppid(), signal.SIGKILL)
+    assert (await daemon.result(run_id))["error"]["code"] == "instance_lost"
+    await anyio.to_thread.run_sync(process.wait, 10)
+    assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
+
+
+async def test_a_second_daemon_on_the_same_data_dir_refuses_at_once(daemon: RunningDaemon) -> None:
+    """It says why and how to go on, and the first one is not disturbed."""
+    command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(daemon.data_dir)]
+    with anyio.fail_after(30):
+        second = await anyio.run_process(command, check=False)
+    assert second.returncode == 1
+    assert b"--data-dir" in second.stderr
+    assert (await daemon.get("/v1/health"))["status"] == "ok"
+
+
+async def test_a_stopped_daemon_leaves_no_process(daemon: RunningDaemon) -> None:
+    """SIGTERM: exit 0, and the launcher, templates and instances are gone with it."""
+    await daemon.end(await daemon.submit("What is 1+1?"))
+    processes = daemon.processes()
+    assert len(processes) >= 3
+    assert await daemon.stop() == 0
+    assert [p for p in processes if is_alive(p)] == []
+    assert daemon.processes() == []
+
+
+async def test_a_stop_gives_running_work_its_grace(daemon: RunningDaemon) -> None:
+    """A run that ends in time ends well; a watcher sees its last event and a clean end of the stream."""
+    run_id = await daemon.submit("wait 2 seconds")
+    await daemon.until_event(run_id, "step")
+    seen: list[str] = []
+
+    async def watch() -> None:
+        seen.extend([event["type"] async for event in daemon.follow(run_id)])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        await daemon.get("/v1/health")
+        daemon.process.terminate()
+    assert seen[-1] == "final"
+
+
+async def test_a_stopping_daemon_takes_no_new_runs(daemon: RunningDaemon) -> None:
+    """503, retryable, with Retry-After, while what runs goes on."""
+    run_id = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(run_id, "step")
+    daemon.process.terminate()
+    with anyio.fail_after(20):
+        while (await daemon.get("/v1/health"))["status"] == "ok":
+            await anyio.lowlevel.checkpoint()
+    response = await daemon.client.post("/v1/runs", json={"input": {"goal": "x"}})
+    assert (response.status_code, response.json()["error"]["retryable"]) == (503, True)
+    assert response.headers["Retry-After"]
+    await daemon.client.post(f"/v1/runs/{run_id}:cancel")
