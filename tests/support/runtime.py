@@ -14,7 +14,7 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from anyio.abc import ByteReceiveStream, Process
@@ -43,12 +43,21 @@ class RunningRuntime:
 
 @asynccontextmanager
 async def running_runtime(
-    *args: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *args: str,
+    port: int = 0,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
+    program: Sequence[str] = ("-m", "arp_runtime"),
 ) -> AsyncIterator[RunningRuntime]:
-    """Start `arp-runtime serve --port 0` with further arguments; yield it once it listens, stop it at the end."""
-    command = [sys.executable, "-m", "arp_runtime", "serve", "--port", "0", *args]
+    """Start `arp-runtime serve --port PORT` with further arguments; yield it once it listens, stop it at the end.
+
+    `program` is what this Python is given in place of `-m arp_runtime`.
+    """
+    command = [sys.executable, *program, "serve", "--port", str(port), *args]
+    environment = {**os.environ, **(env or {})}
     async with await anyio.open_process(
-        command, env={**os.environ, **(env or {})}, cwd=cwd, stdin=None, stdout=None, stderr=PIPE
+        command, env=environment, cwd=cwd, pass_fds=pass_fds, stdin=None, stdout=None, stderr=PIPE
     ) as process:
         assert process.stderr is not None
         try:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8081
 # After the runs have ended: for streams to end and connections to close. Where an agent resists its
 # cancellation, the kernel ends the process then.
-_LAST_RESORT_S = 15
+_LAST_RESORT_S = 6
 
 # These are imported on first use by those who use them: too late for a process that is forked from a warm one.
 for _name in ("anyio._backends._asyncio", "anyio._core._signals", "cyclopts.config", "encodings.idna"):

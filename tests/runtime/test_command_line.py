@@ -1,0 +1,190 @@
+"""`arp-runtime serve`: where it listens, which agent it loads, how it is launched."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from subprocess import PIPE
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import pytest
+
+from runtime.streams import execute
+from support.runtime import running_runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_AGENTS = """
+from arp_runtime import AgentContext
+
+async def shout(context: AgentContext) -> str:
+    return context.goal.upper()
+
+class Polite:
+    async def __call__(self, context: AgentContext) -> dict[str, str]:
+        return {"answer": f"Please: {context.goal}"}
+
+polite = Polite()
+
+def blocking(context: AgentContext) -> str:
+    return "never"
+
+number = 3
+"""
+
+# What a launcher's warm template does: import, fork, and call main in the child.
+_TEMPLATE = """
+import os, signal, sys, threading
+import arp_runtime.cli
+assert threading.active_count() == 1, threading.enumerate()
+warm = set(sys.modules)
+child = os.fork()
+if child == 0:
+    try:
+        arp_runtime.cli.main()
+    finally:
+        late = sorted(name for name in set(sys.modules) - warm)
+        print("late:", *late, file=sys.stderr, flush=True)
+signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+_IMPATIENT = """
+import arp_runtime.cli, arp_runtime.manager
+arp_runtime.cli._LAST_RESORT_S = 1
+arp_runtime.manager._INTERRUPT_WAIT_S = 0.1
+arp_runtime.cli.main()
+"""
+
+_RESISTING = """
+import anyio
+
+async def agent(context):
+    await context.step("resist")
+    with anyio.CancelScope(shield=True):
+        await anyio.sleep_forever()
+"""
+
+
+async def _answer(base_url: str, goal: str) -> object:
+    async with httpx.AsyncClient(base_url=base_url, timeout=10) as client:
+        return (await execute(client, goal))[-1].data["data"]["output"]["answer"]
+
+
+async def _refusal(*args: str, cwd: Path | None = None) -> str:
+    """What a runtime that does not start says; it must be one line."""
+    with anyio.fail_after(30):
+        done = await anyio.run_process(
+            [sys.executable, "-m", "arp_runtime", "serve", *args], check=False, cwd=cwd, stderr=PIPE
+        )
+    assert done.returncode == 1
+    message = done.stderr.decode()
+    assert message.startswith("arp-runtime: ")
+    assert message.count("\n") == 1
+    return message
+
+
+async def test_it_says_where_it_listens() -> None:
+    """One line with the URL, and that is where it is."""
+    async with running_runtime() as runtime:
+        assert runtime.base_url.startswith("http://127.0.0.1:")
+        assert await _answer(runtime.base_url, "1+1") == "1+1 = 2"
+
+
+async def test_a_taken_port_is_refused_or_passed_over() -> None:
+    """Refused with the cure in the message; with --auto-port the next free one is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert "--auto-port" in await _refusal("--port", str(port))
+        async with running_runtime("--auto-port", port=port) as runtime:
+            assert runtime.base_url != f"http://127.0.0.1:{port}"
+            assert await _answer(runtime.base_url, "1+1") == "1+1 = 2"
+
+
+async def test_it_serves_on_an_inherited_socket() -> None:
+    """A launcher binds, and so knows the address before the runtime has started."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with running_runtime("--host", f"fd://{listener.fileno()}", pass_fds=[listener.fileno()]) as runtime:
+            assert runtime.base_url == url
+            assert await _answer(url, "1+1") == "1+1 = 2"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "fd://999", "fd://x"])
+async def test_what_cannot_or_may_not_be_listened_on_is_refused(host: str) -> None:
+    """Never wider than loopback without tokens."""
+    assert host in await _refusal("--host", host)
+
+
+@pytest.mark.parametrize(("name", "answer"), [("shout", "HELLO"), ("polite", "Please: hello")])
+async def test_it_serves_an_agent_of_ones_own(tmp_path: Path, name: str, answer: str) -> None:
+    """From a module in the current folder: a function, or an object that is called."""
+    (tmp_path / "my_agents.py").write_text(_AGENTS)
+    async with running_runtime("--agent", f"my_agents:{name}", cwd=tmp_path) as runtime:
+        assert await _answer(runtime.base_url, "hello") == answer
+
+
+async def test_the_agent_can_be_named_in_the_environment(tmp_path: Path) -> None:
+    """As every option can."""
+    (tmp_path / "my_agents.py").write_text(_AGENTS)
+    async with running_runtime(env={"ARP_RUNTIME_AGENT": "my_agents:shout"}, cwd=tmp_path) as runtime:
+        assert await _answer(runtime.base_url, "hello") == "HELLO"
+
+
+@pytest.mark.parametrize(
+    ("agent", "why"),
+    [
+        ("nothing", "module:attribute"),
+        ("my_agents:", "module:attribute"),
+        ("no_such_module:agent", "no_such_module"),
+        ("my_agents:nobody", "nobody"),
+        ("my_agents:number", "int"),
+        ("my_agents:blocking", "not an async function"),
+        ("broken:agent", "ZeroDivisionError"),
+    ],
+)
+async def test_an_agent_that_cannot_be_had_is_refused(tmp_path: Path, agent: str, why: str) -> None:
+    """In one line that says why, without a traceback."""
+    (tmp_path / "my_agents.py").write_text(_AGENTS)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    assert why in await _refusal("--agent", agent, cwd=tmp_path)
+
+
+async def test_a_process_forked_from_a_warm_one_has_nothing_left_to_import() -> None:
+    """Importing arp_runtime.cli starts no thread and loads all that a runtime needs, so a fork starts at once."""
+    async with running_runtime(program=("-c", _TEMPLATE)) as runtime:
+        assert await _answer(runtime.base_url, "What time is it in UTC?")
+        assert await runtime.stop() == 0
+    assert [line for line in runtime.log if line.startswith("late:")] == ["late:"]
+
+
+async def test_an_agent_that_resists_everything_cannot_keep_the_process_alive(tmp_path: Path) -> None:
+    """Its run is told as interrupted, and the kernel ends the process soon after."""
+    (tmp_path / "resisting.py").write_text(_RESISTING)
+    async with running_runtime(
+        "--agent", "resisting:agent", "--drain-grace-s", "0", cwd=tmp_path, program=("-c", _IMPATIENT)
+    ) as runtime:
+        async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as tasks:
+                    last: list[str] = []
+
+                    async def follow() -> None:
+                        last.append((await execute(client, "x"))[-1].data["data"]["error"]["code"])
+
+                    tasks.start_soon(follow)
+                    while (await client.get("/v1/health")).json()["checks"][0]["details"]["under_way"] == 0:
+                        await anyio.lowlevel.checkpoint()
+                    assert await runtime.stop() != 0
+        assert last == ["interrupted"]
+
+
+async def test_the_log_is_json_lines() -> None:
+    """For programs that collect it."""
+    async with running_runtime() as runtime:
+        assert await runtime.stop() == 0
+    assert [json.loads(line)["event"] for line in runtime.log] == ["listening"]
