@@ -12,6 +12,7 @@ from pathlib import Path
 from bundle import bundle
 from drift import find_drift, write_files
 from models import model_files
+
 from operations import operation_files
 
 _REPOSITORY = Path(__file__).resolve().parents[3]

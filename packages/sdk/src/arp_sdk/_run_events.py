@@ -14,7 +14,7 @@ from arp_sdk.errors import ArpApiError
 from arp_sdk.generated.runtime import GET_RUN_STATUS, GetRunStatusRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Generator
 
     from arp_model import RunEvent
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class SyncRunEvents(SyncClient):
     """A blocking client that can follow runs."""
 
-    def iter_run_events(self, run_id: str, after: int | None = None) -> Iterator[RunEvent]:
+    def iter_run_events(self, run_id: str, after: int | None = None) -> Generator[RunEvent, None, None]:
         """Yield the run's events as they happen, up to the last one, `final` or `error`.
 
         `after` is the `seq` of the last event already seen. A connection that breaks is taken up again where it
@@ -49,7 +49,7 @@ class SyncRunEvents(SyncClient):
 class AsyncRunEvents(AsyncClient):
     """An async client that can follow runs."""
 
-    async def iter_run_events(self, run_id: str, after: int | None = None) -> AsyncIterator[RunEvent]:
+    async def iter_run_events(self, run_id: str, after: int | None = None) -> AsyncGenerator[RunEvent, None]:
         """Yield the run's events as they happen, up to the last one, `final` or `error`.
 
         `after` is the `seq` of the last event already seen. A connection that breaks is taken up again where it

@@ -37,7 +37,7 @@ class ArpApiError(RuntimeError):
         status_code: int | None = None,
         raw: Any | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(code, message)
         self.code = code
         self.message = message
         self.details = details
