@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from arp_service.errors import InvalidRequestError
-from arp_service.ids import ID_PATTERN, check_id, new_id
 from hypothesis import given
 from hypothesis import strategies as st
+
+from arp_service.errors import InvalidRequestError
+from arp_service.ids import ID_PATTERN, check_id, new_id
 
 
 @pytest.mark.parametrize("value", ["a", "run_1", "A.b-C_9", "x" * 128, "0"])
@@ -18,7 +19,8 @@ def test_letters_digits_and_three_marks_make_an_id(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", ".", "..", "a..b", "a/b", "a:b", "a b", "a\n", "-a", ".a", "x" * 129, "é", "a\0", "a%2Fb", "r1:cancel"]
+    "value",
+    ["", ".", "..", "a..b", "a/b", "a:b", "a b", "a\n", "-a", ".a", "x" * 129, "é", "a\0", "a%2Fb", "r1:cancel"],
 )
 def test_what_would_need_escaping_is_refused(value: str) -> None:
     """An id that cannot stand in a path or a file name is refused, and the place is named."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from arp_service.errors import InvalidPageTokenError, InvalidRequestError
-from arp_service.paging import page_token, read_page
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
+
+from arp_service.errors import InvalidPageTokenError, InvalidRequestError
+from arp_service.paging import page_token, read_page
 
 
 def _request(query: str) -> Request:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+
 from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
 
 if TYPE_CHECKING:

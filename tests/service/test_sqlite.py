@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+
 from arp_service.sqlite import (
     Database,
     StoreTooNewError,

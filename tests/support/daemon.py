@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -50,9 +50,11 @@ class RunningDaemon:
 
     async def stop(self, *, signum: int = signal.SIGTERM) -> int:
         """End it by a signal; return its exit code."""
-        self.process.send_signal(signum)
+        with suppress(ProcessLookupError):  # it was told to stop before, and has
+            self.process.send_signal(signum)
         with anyio.fail_after(_STOP_TIMEOUT_S):
             code = await self.process.wait()
+        await self.process.aclose()
         await self.client.aclose()
         return code
 
@@ -148,9 +150,8 @@ async def running_daemon(data_dir: Path, *args: str) -> AsyncIterator[RunningDae
         yield daemon
     finally:
         with anyio.CancelScope(shield=True):
-            if daemon.process.returncode is None:
-                await daemon.stop()
-            else:
+            code = await daemon.stop()
+            if code == -signal.SIGKILL:
                 async with open_launcher(data_dir) as launcher:
                     await launcher.shutdown(0)
 

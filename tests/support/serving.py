@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import httpx
+
 from arp_service.serving import bind, serve, url_of
 from arp_service.stopping import Stop
 

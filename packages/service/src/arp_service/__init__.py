@@ -9,3 +9,5 @@ info          health and version                             stopping    the two
 application   routes behind the door                         serving     Hypercorn, in this process
 logs          structured logging                             command_line  flags, environment, file, default
 """
+
+__all__: list[str] = []

@@ -27,8 +27,6 @@ def service_command_line(name: str, distribution: str, help_: str) -> cyclopts.A
         version=lambda: distribution_version(distribution),
         config=[
             cyclopts.config.Env(prefix, command=False),
-            cyclopts.config.Toml(
-                Path(file or f"{name}.toml"), must_exist=file is not None, allow_unknown=False
-            ),
+            cyclopts.config.Toml(Path(file or f"{name}.toml"), must_exist=file is not None, allow_unknown=False),
         ],
     )

@@ -110,6 +110,8 @@ def is_loopback_host(host: str) -> bool:
 
 def _host_name(url: str) -> str:
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        _checked = parts.port  # raises where it is no number
+        return parts.hostname or ""
     except ValueError:
         return ""

@@ -187,9 +187,7 @@ class UnavailableError(ServiceError):
     status = 503
     retryable = True
 
-    def __init__(
-        self, message: str, *, retry_after_s: int = 1, details: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after_s: int = 1, details: dict[str, Any] | None = None) -> None:
         super().__init__(message, details=details, headers={"Retry-After": str(retry_after_s)})
 
 

@@ -63,6 +63,4 @@ def _read_token(token: str, kind: str) -> str:
 
 
 def _bad_token() -> InvalidPageTokenError:
-    return InvalidPageTokenError(
-        "page_token: not a token of this list; leave it out to start at the first page."
-    )
+    return InvalidPageTokenError("page_token: not a token of this list; leave it out to start at the first page.")

@@ -36,9 +36,7 @@ class PeerLookup:
     """Asks the kernel for the user of a peer. Owns one netlink socket; close it."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG
-        )
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
         self._socket.settimeout(_ANSWER_TIMEOUT_S)
         self._sequence = 0
 
@@ -77,9 +75,7 @@ def _question(client: Address, server: Address, sequence: int) -> bytes:
     family = socket.AF_INET if source.version == 4 else socket.AF_INET6
     body = (
         _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << _TCP_ESTABLISHED)
-        + _ADDRESSES.pack(
-            client[1], server[1], source.packed.ljust(16, b"\0"), destination.packed.ljust(16, b"\0")
-        )
+        + _ADDRESSES.pack(client[1], server[1], source.packed.ljust(16, b"\0"), destination.packed.ljust(16, b"\0"))
         + _INTERFACE.pack(0)
         + _NO_COOKIE
     )

@@ -184,9 +184,7 @@ def migrate(path: Path, migrations: Traversable) -> None:
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(files):
-            raise StoreTooNewError(
-                f"{path} has schema {version}, this release knows {len(files)}: use a later one."
-            )
+            raise StoreTooNewError(f"{path} has schema {version}, this release knows {len(files)}: use a later one.")
         for number, file in enumerate(files[version:], start=version + 1):
             script = file.read_text(encoding="utf-8")
             connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
@@ -216,7 +214,7 @@ def _run_in_savepoint(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     connection.execute("SAVEPOINT job")
     try:
         value = job.work(connection)
-    except Exception as error:  # noqa: BLE001 - raised again in the task that waits for this job
+    except Exception as error:
         if not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO job")

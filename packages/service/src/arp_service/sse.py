@@ -68,9 +68,7 @@ def read_after(request: Request) -> int:
 
 def stream_response(log: FrameLog, position: int, stop: Stop) -> EventSourceResponse:
     """Stream a log from `position` until it ends, the reader leaves, or the process stops."""
-    return EventSourceResponse(
-        _follow(log, position, stop), sep="\n", ping=HEARTBEAT_S, send_timeout=_SEND_TIMEOUT_S
-    )
+    return EventSourceResponse(_follow(log, position, stop), sep="\n", ping=HEARTBEAT_S, send_timeout=_SEND_TIMEOUT_S)
 
 
 async def _follow(log: FrameLog, position: int, stop: Stop) -> AsyncIterator[bytes]:
