@@ -41,6 +41,7 @@ class Service:
 
     answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
     media_type: str = "application/json"
+    media_types: dict[tuple[str, str], str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     url: str = ""
@@ -60,7 +61,8 @@ class Service:
         missing = 404, {"error": {"code": "route_not_found", "message": f"No answer for {path}."}}
         status, content = self.answers.get((request.method, path), missing)
         raw = content if isinstance(content, str | bytes) else b"" if content is None else msgspec.json.encode(content)
-        await Response(raw, status, self.headers, self.media_type)(scope, receive, send)
+        media_type = self.media_types.get((request.method, path), self.media_type)
+        await Response(raw, status, self.headers, media_type)(scope, receive, send)
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from arp_sdk import daemon, errors, models, runtime, tool_registry
+from arp_sdk._http import __version__
 from arp_sdk.daemon import AsyncDaemonClient, DaemonClient
 from arp_sdk.errors import (
     ArpApiError,
@@ -15,8 +14,6 @@ from arp_sdk.errors import (
 )
 from arp_sdk.runtime import AsyncRuntimeClient, RuntimeClient
 from arp_sdk.tool_registry import AsyncToolRegistryClient, ToolRegistryClient
-
-__version__ = version("arp-standard-py")
 
 __all__ = [
     "ArpApiError",

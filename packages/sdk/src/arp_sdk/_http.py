@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,6 +19,8 @@ DEFAULT_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 # How long a stream may be silent, in seconds, before it is taken for dead.
 SILENCE_TIMEOUT = 60.0
+
+__version__ = version("arp-standard-py")
 
 # Nothing was sent.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -38,13 +41,11 @@ def client_options(
     httpx_args: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the arguments for an httpx client. `httpx_args` has the last word. Raises ValueError for a bad URL."""
-    url = httpx.URL(base_url or "")
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError(f"base_url must be an http or https address, not {base_url!r}")
+    url = _base_url(base_url)
     options: dict[str, Any] = {
         "base_url": url,
         "timeout": DEFAULT_TIMEOUT if timeout is None else timeout,
-        "headers": headers,
+        "headers": {"User-Agent": f"arp-standard-py/{__version__}", **(headers or {})},
         "cookies": cookies,
         "verify": verify_ssl,
         "follow_redirects": follow_redirects,
@@ -54,6 +55,16 @@ def client_options(
         host = f"[{url.host}]" if ":" in url.host else url.host
         options["mounts"] = {f"all://{host}": None}
     return {**options, **(httpx_args or {})}
+
+
+def _base_url(base_url: str | None) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url or "")
+    except httpx.InvalidURL as exc:
+        raise ValueError(f"base_url {base_url!r} is no address: {exc}") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError(f"base_url must be an http or https address, not {base_url!r}")
+    return url
 
 
 def stream_timeout(timeout: httpx.Timeout) -> httpx.Timeout:

@@ -42,6 +42,8 @@ class SyncClient:
         `timeout` is in seconds (None: 30, and 5 to connect). `httpx_args` go to `httpx.Client` and win over all
         else. `raise_on_unexpected_status` refuses any success but the documented one.
         """
+        if client is not None and base_url is not None:
+            raise ValueError("give either base_url or client, which has an address of its own")
         self._owned = client is None
         self._strict = raise_on_unexpected_status
         self._client = client or httpx.Client(
