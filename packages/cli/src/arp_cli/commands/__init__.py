@@ -1,0 +1,1 @@
+"""The commands of arpctl, one a module. Each returns its exit code."""
