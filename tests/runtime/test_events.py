@@ -55,6 +55,12 @@ async def test_a_run_can_be_replayed_from_every_position() -> None:
     assert (await log.read(6)) == (b"", 6, True)
 
 
+async def test_a_long_run_is_replayed_whole() -> None:
+    """In several sends, and the log has not ended before the last of them."""
+    log = _filled_log(Feed(), "r1", 2000)
+    assert len(await _read_all(log, 0)) == 2001
+
+
 async def test_after_the_last_event_nothing_is_taken() -> None:
     """Exactly one final or error, and it is last, whatever a stopped agent still says."""
     log = _filled_log(Feed(), "r1", 1)
