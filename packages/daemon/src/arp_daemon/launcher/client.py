@@ -84,6 +84,7 @@ async def open_launcher(data_dir: Path, *, lease_s: float = 60.0) -> AsyncIterat
             # Left by hand, because an error of the caller is not this task group's to wrap in a group.
             tasks.cancel_scope.cancel()
             await tasks.__aexit__(None, None, None)
+            client.close()
 
 
 async def _greet(stream: ByteStream) -> LauncherClient:
@@ -181,6 +182,10 @@ class LauncherClient:
         """Yield each exit since the connection was made; end when it breaks. For one reader."""
         async for exited in self._exits_out:
             yield exited
+
+    def close(self) -> None:
+        """Drop the exits that nobody took. Called by `open_launcher`."""
+        self._exits_out.close()
 
     async def _call(self, request: Request, grace_s: float | None = None) -> bytes:
         if self._is_gone:

@@ -1,0 +1,72 @@
+"""What tests of the launcher share: a launcher of their own, specs for the bestiary, and how to see a death."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import anyio
+
+from arp_daemon.launcher import Launched, LauncherClient, LauncherGoneError, LaunchSpec, open_launcher
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+Way = Literal["exec", "template"]
+WAYS: list[Way] = ["exec", "template"]
+BESTIARY = Path(__file__).with_name("bestiary.py")
+# Bounds a wait for a fact that comes in milliseconds; two busy cores make it seconds.
+SOON = 20.0
+
+
+def spec(instance_id: str, *words: str, way: Way = "exec", **settings: Any) -> LaunchSpec:
+    """A launch of one of the bestiary, listening on a socket that it is given unless told otherwise."""
+    program = ["bestiary"] if way == "template" else [sys.executable, str(BESTIARY)]
+    template = "bestiary:main" if way == "template" else None
+    settings = {"listen": "fd", "env": {}, **settings}
+    return LaunchSpec(instance_id=instance_id, argv=[*program, *words], template=template, **settings)
+
+
+@asynccontextmanager
+async def running_launcher(data_dir: Path, lease_s: float = 60.0) -> AsyncIterator[LauncherClient]:
+    """A launcher that is gone when the test is over, whatever happens in it."""
+    os.environ["PYTHONPATH"] = str(BESTIARY.parent)
+    try:
+        async with open_launcher(data_dir, lease_s=lease_s) as launcher:
+            try:
+                yield launcher
+            finally:
+                with anyio.fail_after(SOON, shield=True), suppress(LauncherGoneError):
+                    await launcher.shutdown(0.0)
+                with anyio.fail_after(SOON, shield=True):
+                    await until_dead(launcher.launcher_pid)
+    finally:
+        del os.environ["PYTHONPATH"]
+
+
+async def ask(launched: Launched) -> dict[str, Any]:
+    """The facts that a listening beast tells of itself."""
+    assert launched.host is not None
+    assert launched.port is not None
+    with anyio.fail_after(SOON):
+        async with await anyio.connect_tcp(launched.host, launched.port) as stream:
+            said = b"".join([part async for part in stream])
+    facts: dict[str, Any] = json.loads(said)
+    return facts
+
+
+async def until_dead(pid: int) -> None:
+    """Wait, bounded, until no process with this pid runs."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        with anyio.fail_after(SOON):
+            await anyio.wait_readable(fd)
+    finally:
+        os.close(fd)
