@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,6 +58,9 @@ class SyncClient:
                 httpx_args=httpx_args,
             )
         )
+        if self._owned:
+            # A short program does not bother to close its client; its connections shall not outlive it all the same.
+            weakref.finalize(self, self._client.close)
 
     @property
     def raw_client(self) -> httpx.Client:
