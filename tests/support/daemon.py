@@ -48,7 +48,7 @@ class RunningDaemon:
             self.url = await self._find_url(log)
         self.client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30)
 
-    async def stop(self, *, signum: int = signal.SIGTERM) -> int:
+    async def stop(self, *, signum: signal.Signals = signal.SIGTERM) -> int:
         """End it by a signal; return its exit code."""
         with suppress(ProcessLookupError):  # it was told to stop before, and has
             self.process.send_signal(signum)

@@ -22,13 +22,12 @@ from arp_sdk.errors import ArpApiError
 from arp_service.info import utc_now
 
 if TYPE_CHECKING:
-    from arp_sdk.runtime import AsyncRuntimeClient
-
     from arp_daemon.instance import Instance
     from arp_daemon.open_run import OpenRun
     from arp_daemon.relay import Relay
     from arp_daemon.runs import RunManager
     from arp_model import RunResult
+    from arp_sdk.runtime import AsyncRuntimeClient
 
 _log = structlog.get_logger(__name__)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
-from arp_sdk.runtime import AsyncRuntimeClient
 from msgspec import UNSET
 
 from arp_daemon.errors import EndpointNotAllowedError, RuntimeProbeError
 from arp_model import Status
 from arp_sdk.errors import ArpApiError
+from arp_sdk.runtime import AsyncRuntimeClient
 from arp_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
