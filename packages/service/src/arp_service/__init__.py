@@ -7,6 +7,7 @@ sse           event streams read by cursor                   changed     a wake-
 sqlite        one writer with group commit                   processes   process trees and identities
 info          health and version                             stopping    the two steps of a stop
 application   routes behind the door                         serving     Hypercorn, in this process
+unread_body   what a refusal leaves of a body
 logs          structured logging                             command_line  flags, environment, file, default
 """
 

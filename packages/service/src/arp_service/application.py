@@ -14,6 +14,7 @@ from starlette.routing import Match, Route
 from arp_service.door import Door
 from arp_service.errors import InternalError, MethodNotAllowedError, NotFoundError, ServiceError
 from arp_service.responses import StructResponse, error_response
+from arp_service.unread_body import UnreadBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +45,7 @@ register_url_convertor("id", IdConvertor())
 
 
 class Boundary:
-    """ASGI middleware, the outermost: a bug is logged once and answered without a word of the inside."""
+    """ASGI middleware, outside of door and routes: a bug is logged once and answered without a word of the inside."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -71,7 +72,7 @@ def create_app(routes: Sequence[BaseRoute], admit: Callable[[Scope, Headers], No
     """Return the ASGI app: the door first, then the routes, and errors answered in one place."""
     app = Starlette(
         routes=list(routes),
-        middleware=[Middleware(Boundary), Middleware(Door, admit=admit)],
+        middleware=[Middleware(UnreadBody), Middleware(Boundary), Middleware(Door, admit=admit)],
         exception_handlers={
             ServiceError: _answer_service_error,
             HTTPException: _answer_http_exception,
