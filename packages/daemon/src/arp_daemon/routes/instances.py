@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.routing import Route
 
+from arp_daemon.errors import ProfileNotLaunchableError, RuntimeProbeError
+from arp_daemon.exec_spec import find_exec
 from arp_model import (
     InstanceCreateRequest,
     InstanceCreateResponse,
@@ -15,6 +18,7 @@ from arp_model import (
     InstanceRegisterResponse,
 )
 from arp_service.body import read_struct
+from arp_service.door import is_loopback_host
 from arp_service.ids import check_id
 from arp_service.responses import StructResponse
 
@@ -33,12 +37,16 @@ def instance_routes(daemon: Daemon) -> list[Route]:
     async def create_instances(request: Request) -> Response:
         daemon.stop.check()
         body = await read_struct(request, InstanceCreateRequest)
+        if find_exec(daemon.profiles.get(body.runtime_profile).extensions) is None:
+            raise ProfileNotLaunchableError(body.runtime_profile)
         created = await daemon.instances.create(body)
         return StructResponse(InstanceCreateResponse(instances=[i.view() for i in created]))
 
     async def register_instance(request: Request) -> Response:
         daemon.stop.check()
         body = await read_struct(request, InstanceRegisterRequest)
+        if _is_own(request, body.runtime_api_endpoint):
+            raise RuntimeProbeError("$.runtime_api_endpoint: that is this daemon; register a runtime with it.")
         instance = await daemon.instances.register(body)
         return StructResponse(InstanceRegisterResponse(instance=instance.view()))
 
@@ -52,3 +60,13 @@ def instance_routes(daemon: Daemon) -> list[Route]:
         Route("/v1/instances:register", register_instance, methods=["POST"]),
         Route("/v1/instances/{instance_id:id}", delete_instance, methods=["DELETE"]),
     ]
+
+
+def _is_own(request: Request, endpoint: str) -> bool:
+    """Whether an endpoint is the daemon itself: a run that it handed to itself would never end."""
+    _host, port = request.scope["server"]
+    try:
+        parts = urlsplit(endpoint)
+        return parts.port == port and is_loopback_host(parts.hostname or "")
+    except ValueError:  # told by what reads it next
+        return False

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 from starlette.routing import Route
 
-from arp_daemon.errors import ProfileInUseError
+from arp_daemon.errors import InvalidProfileError, ProfileInUseError
 from arp_model import Pagination, RuntimeProfileListResponse, RuntimeProfileUpsertRequest
 from arp_service.body import read_struct
 from arp_service.ids import check_id
@@ -39,6 +39,9 @@ def profile_routes(daemon: Daemon) -> list[Route]:
 
     async def upsert_runtime_profile(request: Request) -> Response:
         body = await read_struct(request, RuntimeProfileUpsertRequest)
+        if body == RuntimeProfileUpsertRequest():
+            # Allowed by the schema, but it would tell nobody anything: arp-conformance 0.2.6 expects a refusal too.
+            raise InvalidProfileError("$: an empty profile says nothing; give at least a description.")
         return StructResponse(await daemon.profiles.upsert(_name(request), body))
 
     async def delete_runtime_profile(request: Request) -> Response:
