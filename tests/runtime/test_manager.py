@@ -147,6 +147,25 @@ async def test_cancelling_stops_the_agent_for_real() -> None:
     assert told.result.output == {"answer": "so far", "partial": True}
 
 
+async def test_the_first_reason_to_end_counts() -> None:
+    """A canceled run stays canceled, even where its agent goes over a limit while it cleans up."""
+    begun = anyio.Event()
+
+    async def agent(context: AgentContext) -> None:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            await context.emit_token("good")
+            await context.emit_token("bye")
+
+    async with managed(agent) as runs:
+        run = runs.create(request(limits={"max_tokens": 1}))
+        await begun.wait()
+        await runs.cancel(run.run_id)
+        assert (await ended(runs, run.run_id)).code == "canceled"
+
+
 async def test_a_run_canceled_in_the_queue_never_begins() -> None:
     """queued -> canceled, without started_at; its agent is never called."""
     gate = Gate()
@@ -219,8 +238,8 @@ async def test_a_stop_interrupts_what_outlives_the_grace() -> None:
         run = runs.create(request())
         await gate.begun.wait()
         await runs.drain(0)
+        assert gate.stopped.is_set()
         told = await ended(runs, run.run_id)
-    assert gate.stopped.is_set()
     assert told.status.state is RunState.FAILED
     assert told.code == "interrupted"
     assert told.result.error
