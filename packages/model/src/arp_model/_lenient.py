@@ -41,18 +41,10 @@ def _shape(type_: Hashable) -> inspect.Type:
 
 
 def _known(value: Any, shape: inspect.Type) -> Any:
-    """Return `value` without the fields that `shape` does not have."""
+    """Return `value` without the fields that `shape` does not have. Our schemas have no unions to look into."""
     if isinstance(shape, inspect.StructType) and isinstance(value, dict):
         fields = {field.encode_name: field.type for field in shape.fields}
         return {name: _known(item, fields[name]) for name, item in value.items() if name in fields}
     if isinstance(shape, inspect.ListType) and isinstance(value, list):
         return [_known(item, shape.item_type) for item in value]
-    if isinstance(shape, inspect.UnionType):
-        return _known(value, _struct_or_list(shape))
     return value
-
-
-def _struct_or_list(shape: inspect.UnionType) -> inspect.Type:
-    """Return the part of `X | UnsetType` that can have unknown fields in it, or else any part."""
-    parts = [part for part in shape.types if isinstance(part, (inspect.StructType, inspect.ListType))]
-    return parts[0] if parts else shape.types[0]
