@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -59,7 +60,8 @@ def parent() -> None:
     child = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
     connection, _ = listener.accept()
     connection.sendall(json.dumps({"brood": [child.pid]}).encode())
-    connection.shutdown(socket.SHUT_WR)
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
     connection.recv(1)
     os._exit(3)
 
@@ -76,17 +78,20 @@ def say(message: str) -> None:
     echo()
 
 
-def flood(size: str) -> None:
-    """Prints that many bytes, in numbered lines."""
-    written = number = 0
-    while written < int(size):
-        written += sys.stdout.write(f"line {number} {'x' * 90}\n")
-        number += 1
+def flood(lines: str) -> None:
+    """Prints that many lines, of 100 bytes and more, each with its number."""
+    for number in range(int(lines)):
+        print("line", number, "x" * 90)
 
 
 def sleep_for_ever() -> int:
     while True:
         time.sleep(1000)
+
+
+def run_code() -> None:
+    """Runs the Python code in its first argument."""
+    exec(sys.argv[1])
 
 
 def main() -> None:

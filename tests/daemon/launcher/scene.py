@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 
 from arp_daemon.launcher import Launched, LauncherClient, LauncherGoneError, LaunchSpec, open_launcher
+from arp_service.processes import read_stat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
 Way = Literal["exec", "template"]
 WAYS: list[Way] = ["exec", "template"]
@@ -34,18 +35,14 @@ def spec(instance_id: str, *words: str, way: Way = "exec", **settings: Any) -> L
 @asynccontextmanager
 async def running_launcher(data_dir: Path, lease_s: float = 60.0) -> AsyncIterator[LauncherClient]:
     """A launcher that is gone when the test is over, whatever happens in it."""
-    os.environ["PYTHONPATH"] = str(BESTIARY.parent)
-    try:
-        async with open_launcher(data_dir, lease_s=lease_s) as launcher:
-            try:
-                yield launcher
-            finally:
-                with anyio.fail_after(SOON, shield=True), suppress(LauncherGoneError):
-                    await launcher.shutdown(0.0)
-                with anyio.fail_after(SOON, shield=True):
-                    await until_dead(launcher.launcher_pid)
-    finally:
-        del os.environ["PYTHONPATH"]
+    async with open_launcher(data_dir, lease_s=lease_s) as launcher:
+        try:
+            yield launcher
+        finally:
+            with anyio.fail_after(SOON, shield=True), suppress(LauncherGoneError):
+                await launcher.shutdown(0.0)
+            with anyio.fail_after(SOON, shield=True):
+                await until_dead(launcher.launcher_pid)
 
 
 async def ask(launched: Launched) -> dict[str, Any]:
@@ -57,6 +54,11 @@ async def ask(launched: Launched) -> dict[str, Any]:
             said = b"".join([part async for part in stream])
     facts: dict[str, Any] = json.loads(said)
     return facts
+
+
+def living(pids: Iterable[int]) -> list[int]:
+    """Those that run. A zombie does not: an orphan's is for init to reap, in its own time."""
+    return [pid for pid in pids if (stat := read_stat(pid)) and stat.is_living]
 
 
 async def until_dead(pid: int) -> None:
