@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from pathlib import Path
 from subprocess import PIPE
-from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -14,9 +14,6 @@ import pytest
 
 from runtime.streams import execute
 from support.runtime import running_runtime
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _AGENTS = """
 from arp_runtime import AgentContext
@@ -122,9 +119,10 @@ async def test_what_cannot_or_may_not_be_listened_on_is_refused(host: str) -> No
 
 @pytest.mark.parametrize(("name", "answer"), [("shout", "HELLO"), ("polite", "Please: hello")])
 async def test_it_serves_an_agent_of_ones_own(tmp_path: Path, name: str, answer: str) -> None:
-    """From a module in the current folder: a function, or an object that is called."""
+    """From a module in the current folder, where the installed script too looks: a function, or an object."""
     (tmp_path / "my_agents.py").write_text(_AGENTS)
-    async with running_runtime("--agent", f"my_agents:{name}", cwd=tmp_path) as runtime:
+    script = Path(sys.executable).with_name("arp-runtime")
+    async with running_runtime("--agent", f"my_agents:{name}", cwd=tmp_path, program=[str(script)]) as runtime:
         assert await _answer(runtime.base_url, "hello") == answer
 
 
