@@ -51,12 +51,11 @@ def detach(log: Path) -> Callable[[], None]:
 
 def _wait_ready(ready_read: int, pid: int, log_fd: int, start: int) -> NoReturn:
     if os.read(ready_read, len(_READY)) == _READY:
-        os._exit(os.EX_OK)
+        sys.exit(os.EX_OK)
     _, wait_status = os.waitpid(pid, 0)
     said = os.pread(log_fd, _MAX_LOG_BYTES, start)
     sys.stderr.buffer.write(said)
-    sys.stderr.flush()
-    os._exit(os.waitstatus_to_exitcode(wait_status) or os.EX_SOFTWARE)
+    sys.exit(os.waitstatus_to_exitcode(wait_status) or os.EX_SOFTWARE)
 
 
 def _rotate(log: Path) -> None:

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 __all__ = ["reduce_environment"]
 
-# The same code, temporary folder, time and language as the daemon's.
+# The same code, temporary folder, time and language as the daemon's; and whether coverage is being measured.
 _KEPT_VARIABLES = ("HOME", "LANG", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER")
-_KEPT_PREFIX = "LC_"
+_KEPT_PREFIXES = ("COVERAGE_", "LC_")
 
 
 def reduce_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -20,4 +20,5 @@ def reduce_environment(environ: Mapping[str, str]) -> dict[str, str]:
     An instance forked from a template can read its template's first environment in /proc, so this matters there
     as well.
     """
-    return {name: value for name, value in environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIX)}
+    kept = (name for name in environ if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES))
+    return {name: environ[name] for name in kept}

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -51,9 +52,14 @@ class Job(NamedTuple):
     fds: Mapping[int, int]
 
 
+class _NotForkedError(LaunchFailedError):
+    """The template forked nothing, so nothing of the instance has run."""
+
+
 class _Template:
     def __init__(self, child: Child, control: socket.socket, output: Output) -> None:
         self.child = child
+        self.is_warm = False
         self.output = output
         self.ended = anyio.Event()
         self._control = control
@@ -100,23 +106,36 @@ class TemplatePool:
             LaunchFailedError: the template cannot import `target`, or the instance could not be set up.
         """
         template = await self._get(target)
+        if template.is_warm:
+            # It may have died since, unnoticed yet. Nothing has run then, so another one is asked.
+            with suppress(_NotForkedError):
+                return await self._fork(target, template, job)
+            template = await self._get(target)
+        return await self._fork(target, template, job)
+
+    async def _fork(self, target: str, template: _Template, job: Job) -> Child:
         own, given = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with own:
             own.settimeout(0.0)
             with given:
                 await self._send(template, job, given)
-            try:
-                with anyio.fail_after(_FORK_TIMEOUT):
-                    pid = await read_status(own.fileno())
-            except TimeoutError:
-                await kill_tree(template.child.identity)
-                pid = b""
-            if not pid:
+            pid = await self._receive_pid(template, own.fileno())
+            if pid is None:
                 raise await self._failure(target, template)
-            child = self._reaper.watch(int(pid))
+            template.is_warm = True
+            child = self._reaper.watch(pid)
             own.send(GO)
             await until_running(child, own.fileno())
         return child
+
+    async def _receive_pid(self, template: _Template, status_fd: int) -> int | None:
+        """Return what the fork says first, or None if there is none."""
+        try:
+            with anyio.fail_after(_FORK_TIMEOUT):
+                return int(await read_status(status_fd) or 0) or None
+        except TimeoutError:
+            await kill_tree(template.child.identity)
+            return None
 
     async def _send(self, template: _Template, job: Job, status: socket.socket) -> None:
         job_fd = os.memfd_create("arp-job")
@@ -130,12 +149,12 @@ class TemplatePool:
         finally:
             os.close(job_fd)
 
-    async def _failure(self, target: str, template: _Template) -> LaunchFailedError:
+    async def _failure(self, target: str, template: _Template) -> _NotForkedError:
         with anyio.move_on_after(_LAST_WORDS_TIMEOUT):
             await template.ended.wait()
         what = "ended before it forked" if template.ended.is_set() else "could not fork"
         tail = template.output.stderr.tail()
-        return LaunchFailedError(f"The template {target!r} {what} the instance.", tail)
+        return _NotForkedError(f"The template {target!r} {what} the instance.", tail)
 
     async def _get(self, target: str) -> _Template:
         async with self._starting:
