@@ -98,6 +98,13 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def interop(session: nox.Session) -> None:
+    """Run our services beside the standard's published programs, which come from the registry."""
+    _install_as_a_user_would(session, "--group=tests", "uv")
+    _pytest(session, "tests/interop", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Check the documentation: its links, and that what it shows works."""
     _install_editable(session, "--group=tests")

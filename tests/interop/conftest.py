@@ -1,0 +1,58 @@
+"""Our services beside programs that were published: `nox -s interop`.
+
+They are installed from the registry, so these tests run only where this folder is named.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interop.published import installed
+from support.daemon import running_daemon
+from support.runtime import running_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_HERE = Path(__file__).parent
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Look at this folder only where it, or something in it, was asked for."""
+    asked = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+    return None if any(path.is_relative_to(_HERE) for path in asked) else True
+
+
+@pytest.fixture(scope="session")
+def published_sdk() -> Path:
+    """The `bin` folder of a venv with the published SDK."""
+    return installed("sdk", "arp-standard-py==0.1.0")
+
+
+@pytest.fixture(scope="session")
+def published_conformance() -> Path:
+    """The `bin` folder of a venv with the published conformance checker."""
+    return installed("conformance", "arp-conformance==0.2.6")
+
+
+@pytest.fixture(scope="session")
+def jarvis() -> Path:
+    """The `bin` folder of a venv with the published JARVIS runtime and the tools that it calls."""
+    return installed("jarvis", "arp-jarvis-runtime==0.1.0", "arp-jarvis-tool-registry==0.1.0")
+
+
+@pytest.fixture
+async def runtime_url() -> AsyncIterator[str]:
+    """A runtime of ours."""
+    async with running_runtime() as running:
+        yield running.base_url
+
+
+@pytest.fixture
+async def daemon_url(tmp_path: Path) -> AsyncIterator[str]:
+    """A fresh daemon of ours."""
+    async with running_daemon(tmp_path / "data") as running:
+        yield running.url

@@ -1,0 +1,56 @@
+"""A JARVIS program that serves, on a port of its choice which it tells."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from subprocess import PIPE, STDOUT
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio.abc import ByteReceiveStream
+
+_START_TIMEOUT_S = 30
+_STOP_TIMEOUT_S = 10
+_MAX_LINE = 65536
+
+
+@asynccontextmanager
+async def jarvis_serving(program: Path, *options: str, cwd: Path, port: str) -> AsyncIterator[str]:
+    """Run it in a folder of its own; yield its URL once it has said a line in which `port` finds the number."""
+    async with await anyio.open_process(
+        [str(program), *options, "--port", "0"], stdin=None, stderr=STDOUT, stdout=PIPE, cwd=cwd
+    ) as process:
+        assert process.stdout is not None
+        try:
+            async with anyio.create_task_group() as tasks:
+                lines = BufferedByteReceiveStream(process.stdout)
+                with anyio.fail_after(_START_TIMEOUT_S):
+                    number = await _find_port(lines, re.compile(port))
+                tasks.start_soon(_discard, lines)
+                yield f"http://127.0.0.1:{number}"
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                process.terminate()
+                with anyio.move_on_after(_STOP_TIMEOUT_S):
+                    await process.wait()
+
+
+async def _find_port(lines: BufferedByteReceiveStream, pattern: re.Pattern[str]) -> str:
+    while True:
+        found = pattern.search((await lines.receive_until(b"\n", _MAX_LINE)).decode())
+        if found:
+            return found[1]
+
+
+async def _discard(output: ByteReceiveStream) -> None:
+    """A program whose pipe is full would stop."""
+    async for _ in output:
+        pass

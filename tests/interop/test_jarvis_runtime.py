@@ -1,0 +1,76 @@
+"""arp-jarvis-runtime 0.1.0, which knows only what the standard requires, executes runs for our daemon.
+
+It works offline in its stub mode (the default), with the tools of arp-jarvis-tool-registry 0.1.0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from interop.jarvis_program import jarvis_serving
+from support.daemon import RunningDaemon, running_daemon
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+_GOALS = [("What is (19*23)?", "437"), ("What time is it in UTC?", "current time in UTC")]
+
+
+@pytest.fixture
+async def tools_url(jarvis: Path, tmp_path: Path) -> AsyncIterator[str]:
+    """The tool registry whose tools the JARVIS runtime calls."""
+    program = jarvis / "arp-jarvis-tool-registry"
+    async with jarvis_serving(program, cwd=tmp_path, port=r"\bport=(\d+)") as url:
+        yield url
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path) -> AsyncIterator[RunningDaemon]:
+    """A fresh daemon of ours."""
+    async with running_daemon(tmp_path / "data") as running:
+        yield running
+
+
+async def test_a_registered_runtime_works_on_real_goals(
+    jarvis: Path, tools_url: str, daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    """The daemon hands runs over one by one, and polls: this runtime has neither batches nor event streams."""
+    options = ("serve", "--tool-registry-url", tools_url)
+    async with jarvis_serving(jarvis / "arp-jarvis-runtime", *options, cwd=tmp_path, port=r"\d', (\d+)\)") as url:
+        body = {"runtime_api_endpoint": url, "runtime_name": "jarvis"}
+        registered = await daemon.client.post("/v1/instances:register", json=body)
+        assert registered.status_code == 200, registered.text
+        for goal, answer in _GOALS:
+            await _assert_answered(daemon, {"runtime_name": "jarvis"}, goal, answer)
+        instance_id = registered.json()["instance"]["instance_id"]
+        assert (await daemon.client.delete(f"/v1/instances/{instance_id}")).status_code == 204
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as runtime:
+            assert (await runtime.get("/v1/health")).json()["status"] == "ok"
+
+
+async def test_a_launched_runtime_works_on_real_goals(
+    jarvis: Path, tools_url: str, daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    """A profile's command starts it on the first run, with the tool registry that the profile names."""
+    command = [str(jarvis / "arp-jarvis-runtime"), "serve", "--host", "{host}", "--port", "{port}"]
+    exec_ = {"driver": "command", "command": command, "working_directory": str(tmp_path)}
+    profile = {"defaults": {"tool_registry_url": tools_url}, "extensions": {"arp.exec": exec_}}
+    put = await daemon.client.put("/v1/admin/runtime-profiles/jarvis", json=profile)
+    assert put.status_code == 200, put.text
+    for goal, answer in _GOALS:
+        await _assert_answered(daemon, {"runtime_profile": "jarvis"}, goal, answer)
+    [instance] = await daemon.instances()
+    assert (instance["managed"], instance["runtime_profile"]) == (True, "jarvis")
+
+
+async def _assert_answered(daemon: RunningDaemon, selector: dict[str, Any], goal: str, answer: str) -> None:
+    run_id = await daemon.submit(goal, runtime_selector=selector)
+    result = await daemon.result(run_id)
+    assert result["ok"], result
+    assert answer in result["output"]["final_text"]
+    [last] = await daemon.events(run_id)
+    assert {"run_id": run_id, **last["data"]} == result
