@@ -16,6 +16,7 @@ from arp_cli.errors import UsageError
 from arp_cli.exit_codes import ExitCode
 from arp_cli.failure import report
 from arp_cli.session import DEFAULT_URL, URL_VARIABLE, Session
+from arp_sdk import DaemonClient
 from arp_sdk.errors import ArpApiError
 
 if TYPE_CHECKING:
@@ -85,9 +86,10 @@ for _place, (_function, _examples) in enumerate(_COMMANDS):
 
 
 def _check_url(_type: object, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("It must be like http://127.0.0.1:8082.")
+    """Raise ValueError where no client can be made for it."""
+    DaemonClient(url).close()
+    if urlsplit(url).port == 0:
+        raise ValueError("Nothing listens on port 0.")
 
 
 @app.meta.default

@@ -115,11 +115,13 @@ def _unless_empty(model: M) -> M | UnsetType:
 
 
 def _read_labels(labels: tuple[str, ...]) -> dict[str, str]:
-    pairs = [label.partition("=") for label in labels]
-    for key, separator, _ in pairs:
+    found: dict[str, str] = {}
+    for label in labels:
+        key, separator, value = label.partition("=")
         if not key or not separator:
-            raise UsageError(f"--label: {key!r} must be KEY=VALUE.")
-    return {key: value for key, _, value in pairs}
+            raise UsageError(f"--label: {label!r} must be KEY=VALUE.")
+        found[key] = value
+    return found
 
 
 def _read_object(option: str, text: str | None) -> dict[str, Any] | UnsetType:
