@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Annotated
@@ -124,9 +123,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding lacks must not end the program.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    try:
-        app.meta()
-    except BrokenPipeError:
-        # Whoever read has enough. Python flushes once more at exit, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OK)
+    app.meta()

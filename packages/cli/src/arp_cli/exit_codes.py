@@ -21,6 +21,8 @@ class ExitCode(IntEnum):
     """The daemon answered with an error."""
     CANCELED = 130
     """The run was canceled."""
+    BROKEN_PIPE = 141
+    """Whoever read the output has enough."""
 
 
 def exit_code_of(state: RunState, result: RunResult) -> ExitCode:

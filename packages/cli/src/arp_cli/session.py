@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from arp_cli.exit_codes import ExitCode
 from arp_cli.tables import table_lines
 from arp_cli.terminal_text import json_text
 from arp_sdk import AsyncDaemonClient, DaemonClient
@@ -26,11 +27,19 @@ URL_VARIABLE = "ARP_DAEMON_URL"
 _UNBROKEN = 10_000
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """End at once: whoever reads has enough. Rich's own way looks like a run that failed."""
+        # Python flushes once more at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        raise SystemExit(ExitCode.BROKEN_PIPE)
+
+
 def make_console(*, stderr: bool) -> Console:
     """A console for text from anywhere: nothing in it is markup, emoji or worth a colour of rich's own choice."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _UNBROKEN
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, width=width)
+    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False, width=width)
 
 
 def is_live(console: Console) -> bool:
