@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from daemon.launcher.scene import BESTIARY
@@ -10,4 +12,4 @@ from daemon.launcher.scene import BESTIARY
 @pytest.fixture(autouse=True)
 def _bestiary_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the templates of every launcher that a test starts."""
-    monkeypatch.setenv("PYTHONPATH", str(BESTIARY.parent))
+    monkeypatch.setenv("PYTHONPATH", str(BESTIARY.parent), prepend=os.pathsep)

@@ -102,11 +102,31 @@ async def test_forks_outlive_their_template_and_the_next_launch_starts_another(t
         first = await launcher.launch(spec("i1", "echo", way="template"))
         [template] = _templates(launcher)
         template.kill()
-        with anyio.fail_after(SOON):
-            while _templates(launcher):
-                await launcher.list()
+        # Whether the launcher has heard of it by now or not.
+        await until_dead(template.pid)
         second = await launcher.launch(spec("i2", "echo", way="template"))
         assert {(await ask(one))["pid"] for one in (first, second)} == {first.pid, second.pid}
+
+
+async def test_a_launch_survives_the_death_of_a_template_that_has_forked_before(tmp_path: Path) -> None:
+    """Nothing of the instance has run then, so another template is asked, once."""
+    async with running_launcher(tmp_path) as launcher:
+        await launcher.launch(spec("i1", "echo", way="template"))
+        [template] = _templates(launcher)
+        template.suspend()
+
+        async def launch() -> None:
+            facts = await ask(await launcher.launch(spec("i2", "echo", way="template")))
+            assert facts["env"]["ARP_INSTANCE_ID"] == "i2"
+
+        with anyio.fail_after(SOON):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(launch)
+                await anyio.lowlevel.checkpoint()
+                # Answered after the launch was taken up.
+                await launcher.list()
+                template.kill()
+        assert len(_templates(launcher)) == 1
 
 
 async def test_forks_under_way_are_no_strays(tmp_path: Path) -> None:
