@@ -141,6 +141,8 @@ class Demo:
     async def daemon(self) -> AsyncIterator[str]:
         """Start a daemon on a free port, and yield its address; stop it when the block ends, however it does."""
         command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(self.folder)]
+        # Whoever interrupts the demonstration does not want to see its runs end.
+        command += ["--drain-grace-s", "0"]
         self.say("Starting a daemon: ", (Text("arp-daemon serve --port 0 --data-dir ...", "bold")))
         async with (
             await anyio.open_process(
