@@ -240,7 +240,7 @@ class Demo:
         if self.folder.exists():
             self.problems.append(f"{self.folder} could not be removed.")
         else:
-            self.say(f"The daemon's folder {self.folder.relative_to(ROOT)} is removed. Nothing is left.")
+            self.say(f"The daemon's folder {self.folder.relative_to(ROOT)} is removed.")
 
 
 def find_url(line: str) -> str | None:
@@ -300,7 +300,7 @@ def main() -> int:
         for line in [*demo.log, "", "Not as it should be:", *demo.problems]:
             demo.console.print(line, soft_wrap=True)
         return 1
-    demo.console.print(f"\nEverything was as it should be. Try next:\n\n{NEXT}", soft_wrap=True)
+    demo.console.print(f"\nEverything was as it should be, and nothing is left. Try next:\n\n{NEXT}", soft_wrap=True)
     return 0
 
 
