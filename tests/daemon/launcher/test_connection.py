@@ -117,11 +117,12 @@ def test_a_second_launcher_on_the_same_data_dir_refuses_at_once(tmp_path: Path) 
     assert b"Another launcher holds" in done.stderr
 
 
-async def test_an_unusable_data_dir_is_said_clearly(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("in_the_way", "said"), [("run/launcher.lock/x", "Is a directory"), ("logs", "exists")])
+async def test_an_unusable_data_dir_is_said_clearly(tmp_path: Path, in_the_way: str, said: str) -> None:
     """A start that fails says why, at once."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "launcher.lock").mkdir()
-    with pytest.raises(LauncherStartError, match="Is a directory"):
+    (tmp_path / in_the_way).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / in_the_way).touch()
+    with pytest.raises(LauncherStartError, match=said):
         async with open_launcher(tmp_path):
             pass
 

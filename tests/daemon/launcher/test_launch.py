@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import psutil
@@ -13,6 +13,7 @@ import pytest
 from arp_daemon.launcher import (
     InstanceExistsError,
     InvalidSpecError,
+    LauncherClient,
     LauncherError,
     LaunchFailedError,
     LaunchSpec,
@@ -23,7 +24,22 @@ from arp_service.processes import is_alive
 from daemon.launcher.scene import BESTIARY, SOON, WAYS, Way, ask, running_launcher, spec
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+
+class Shared(NamedTuple):
+    """A launcher for tests that leave nothing behind in it."""
+
+    launcher: LauncherClient
+    data_dir: Path
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
+    data_dir = tmp_path_factory.mktemp("shared")
+    async with running_launcher(data_dir) as launcher:
+        yield Shared(launcher, data_dir)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -141,7 +157,9 @@ async def test_many_instances_are_launched_at_once(tmp_path: Path, way: Way) -> 
         ({"argv": [str(BESTIARY)]}, ProgramNotFoundError, "no executable file"),
         ({"cwd": "/no/such/folder"}, LaunchFailedError, "Cannot enter /no/such/folder: No such file"),
         ({"env": {"A": "x" * 3_000_000}}, LaunchFailedError, "Argument list too long"),
+        ({"env": {"A": "x" * 9_000_000}}, InvalidSpecError, "no launcher takes"),
         ({"env": {"A": "nul\0"}}, LaunchFailedError, "null byte"),
+        ({"env": {"A=B": "C"}}, LaunchFailedError, "illegal environment variable name"),
         ({"argv": ["/bin/true", "{port}"], "listen": None}, InvalidSpecError, r"\{port\}"),
         ({"argv": ["/bin/true", "{fd}"], "listen": "port"}, InvalidSpecError, r"\{fd\}"),
         ({"host": "localhost"}, InvalidSpecError, "not an IP address"),
@@ -153,16 +171,15 @@ async def test_many_instances_are_launched_at_once(tmp_path: Path, way: Way) -> 
     ],
 )
 async def test_a_launch_that_cannot_be_says_why_and_leaves_nothing(
-    tmp_path: Path, settings: dict[str, object], error: type[LauncherError], message: str
+    shared: Shared, settings: dict[str, object], error: type[LauncherError], message: str
 ) -> None:
     """Issue 2: nothing half-made is left behind, and the error names the cause."""
     complete = {"instance_id": "i1", "argv": ["/bin/true"], "env": {}, "listen": "fd", **settings}
-    async with running_launcher(tmp_path) as launcher:
-        with pytest.raises(error, match=message):
-            await launcher.launch(LaunchSpec(**complete))  # type: ignore[arg-type]
-        assert await launcher.list() == []
-        assert [path.name for path in (tmp_path / "logs").iterdir()] == ["launcher.log"]
-        assert psutil.Process(launcher.launcher_pid).children() == []
+    with pytest.raises(error, match=message):
+        await shared.launcher.launch(LaunchSpec(**complete))  # type: ignore[arg-type]
+    assert await shared.launcher.list() == []
+    assert [path.name for path in (shared.data_dir / "logs").iterdir()] == ["launcher.log"]
+    assert psutil.Process(shared.launcher.launcher_pid).children() == []
 
 
 async def test_an_id_is_for_one_live_instance_and_free_again_after_its_end(tmp_path: Path) -> None:

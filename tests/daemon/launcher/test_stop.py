@@ -119,6 +119,21 @@ async def test_a_second_stop_with_less_grace_hurries_the_first(tmp_path: Path) -
         assert ends[0] == ends[1]
 
 
+async def test_a_stop_of_what_is_just_being_launched_stops_it(tmp_path: Path) -> None:
+    """A daemon that gives up waiting for a launch leaves no instance that it does not know of."""
+    async with running_launcher(tmp_path) as launcher:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(launcher.launch, spec("i1", "echo", way="template"))
+            await anyio.lowlevel.checkpoint()
+            # Answered after the launch was taken up.
+            assert await launcher.list() == []
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(SOON):
+            exited = await launcher.stop("i1")
+        assert exited.instance_id == "i1"
+        assert [record.exited for record in await launcher.list()] == [exited]
+
+
 async def test_shutdown_stops_everything_and_ends_the_launcher(tmp_path: Path) -> None:
     """Design: all instances stop in parallel, and neither process nor socket is left."""
     async with running_launcher(tmp_path) as launcher:

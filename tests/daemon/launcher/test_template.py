@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import psutil
@@ -94,6 +94,21 @@ async def test_a_template_that_cannot_be_imported_is_a_clear_error(
         assert await launcher.list() == []
         assert psutil.Process(launcher.launcher_pid).children() == []
         await ask(await launcher.launch(spec("i1", "echo", way="template")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"cwd": "/no/such/folder"}, "/no/such/folder"), ({"env": {"A": "\0"}}, "null byte")]
+)
+async def test_a_fork_that_cannot_be_set_up_says_why_and_is_gone(
+    tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    """As an exec does; the template stays for the next one."""
+    async with running_launcher(tmp_path) as launcher:
+        with anyio.fail_after(SOON), pytest.raises(LaunchFailedError, match=said):
+            await launcher.launch(spec("i1", "echo", way="template", **settings))
+        assert await launcher.list() == []
+        assert psutil.Process(launcher.launcher_pid).children() == _templates(launcher)
+        assert len(_templates(launcher)) == 1
 
 
 async def test_forks_outlive_their_template_and_the_next_launch_starts_another(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ A pid alone names nobody: the kernel gives it out again. A process is named here
 id, and is signalled only through a pidfd whose process was compared with that name.
 
 Ending a tree is freeze and kill. What is stopped cannot fork, so a scan that finds everything stopped has
-seen everything; then it is killed, and scanned for again until nothing living is left.
+seen everything; then it is killed, and scanned for again until nothing living is left. (A fork that is under
+way when the signal comes fails: the kernel looks for signals before it makes the child known.)
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ __all__ = [
 _FREEZE_SCANS = 8
 # The bound on ending a tree. SIGKILL takes microseconds; only uninterruptible sleep takes longer.
 _KILL_TIMEOUT = 5.0
+# More than the longest line of /proc/PID/stat.
+_STAT_BYTES = 4096
 _STOPPED = "Tt"
 _DEAD = "ZXx"
 
@@ -92,11 +95,17 @@ def boot_id() -> str:
 def read_stat(pid: int) -> ProcessStat | None:
     """Return what the kernel says of `pid`, or None where there is no such process."""
     try:
-        line = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
+    try:
+        line = os.read(fd, _STAT_BYTES)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
     # The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
-    fields = line[line.rindex(b")") + 2 :].split()
+    fields = line[line.rindex(b")") + 2 :].split(maxsplit=20)
     return ProcessStat(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
 
 
@@ -215,18 +224,17 @@ async def kill_tree(root: ProcessIdentity, timeout_s: float = _KILL_TIMEOUT) -> 
 
     Raises:
         TimeoutError: something could not be ended within `timeout_s` seconds.
+        PermissionError: the root belongs to another user.
     """
 
     def below(stats: Stats) -> list[ProcessStat]:
         return descendants(root.pid, stats) if is_alive(root) else []
 
-    def top(stats: Stats) -> list[ProcessStat]:
-        stat = stats.get(root.pid)
-        return [stat] if stat and stat.is_living and stat.identity == root else []
-
-    _freeze(top)
-    await kill_processes(below, timeout_s)
-    await kill_processes(top, timeout_s)
+    with anyio.fail_after(timeout_s):
+        send_signal(root, signal.SIGSTOP)
+        await kill_processes(below, timeout_s)
+        send_signal(root, signal.SIGKILL)
+        await wait_exit(root)
 
 
 def find_marked(name: str, value: str, stats: Stats | None = None) -> list[ProcessStat]:

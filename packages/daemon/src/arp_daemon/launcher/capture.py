@@ -23,8 +23,9 @@ __all__ = ["Capture", "Output", "log_path"]
 _logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 64 * 1024
-# What an exit report and a launch error carry of stderr.
-_TAIL_BYTES = 8 * 1024
+# What an exit report and a launch error carry of stderr. A list of all remembered exits must fit one message,
+# even when JSON needs six bytes for each of these.
+_TAIL_BYTES = 4 * 1024
 # How long the end of a pipe is waited for once its writers are killed; only a process that escaped holds it.
 _DRAIN_TIMEOUT = 0.5
 
@@ -86,7 +87,7 @@ class Capture:
         await self._done.wait()
 
     def tail(self) -> str:
-        """Return the last 8 KiB of what was said."""
+        """Return the last 4 KiB of what was said."""
         return self._tail.decode(errors="replace")
 
 

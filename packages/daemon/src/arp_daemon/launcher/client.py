@@ -13,7 +13,7 @@ import msgspec
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from arp_daemon.launcher.connect import find_or_start
-from arp_daemon.launcher.errors import LauncherGoneError, LauncherStartError, error_from_code
+from arp_daemon.launcher.errors import InvalidSpecError, LauncherGoneError, LauncherStartError, error_from_code
 from arp_daemon.launcher.paths import LauncherPaths
 from arp_daemon.launcher.protocol import (
     MAX_MESSAGE_BYTES,
@@ -72,7 +72,10 @@ async def open_launcher(data_dir: Path, *, lease_s: float = 60.0) -> AsyncIterat
         LauncherStartError: no launcher could be started or reached.
     """
     paths = LauncherPaths(Path(await anyio.Path(data_dir).resolve()))
-    paths.make()
+    try:
+        paths.make()
+    except OSError as exc:
+        raise LauncherStartError(f"The data dir cannot be used: {exc}.") from exc
     stream = await find_or_start(paths, lease_s)
     async with stream:
         client = await _greet(stream)
@@ -188,12 +191,15 @@ class LauncherClient:
         self._exits_out.close()
 
     async def _call(self, request: Request, grace_s: float | None = None) -> bytes:
+        line = encode(request)
+        if len(line) > MAX_MESSAGE_BYTES:
+            raise InvalidSpecError(f"The request has {len(line)} bytes, which no launcher takes.")
         if self._is_gone:
             raise LauncherGoneError("The launcher is gone.")
         call = self._calls[request.id] = _Call()
         try:
             with anyio.fail_after(_CALL_TIMEOUT + (grace_s or 0.0)):
-                await self._send(encode(request))
+                await self._send(line)
                 await call.answered.wait()
         except TimeoutError as exc:
             raise LauncherGoneError("The launcher does not answer.") from exc

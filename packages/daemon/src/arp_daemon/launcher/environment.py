@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["reduce_environment"]
 
 # The same code, temporary folder, time and language as the daemon's; and whether coverage is being measured.
-_KEPT_VARIABLES = ("HOME", "LANG", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER")
+_KEPT_VARIABLES = ("HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER")
 _KEPT_PREFIXES = ("COVERAGE_", "LC_")
 
 

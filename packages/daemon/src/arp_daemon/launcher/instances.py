@@ -160,10 +160,14 @@ class Instances:
         An instance that has ended is reported as it ended. A second stop with a shorter grace hurries the
         first.
 
+        One that is just being launched is stopped when it is up: its daemon may have given up waiting.
+
         Raises:
             UnknownInstanceError: there was no such instance.
             StopFailedError: something could not be killed.
         """
+        if launching := self._starting.get(instance_id):
+            await launching.wait()
         if exited := self._ended.get(instance_id):
             return exited.report
         instance = self._find(instance_id)

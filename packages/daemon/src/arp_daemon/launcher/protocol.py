@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = 1
-# A launch spec with the largest environment that Linux takes (2 MiB of stack for argv and env), escaped.
+# The longest message. A launch spec with all that Linux takes (2 MiB of argv and env) fits easily.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 # `\Z`, because `$` also matches before a final newline.
@@ -130,7 +130,7 @@ class Signal(_Request, frozen=True, tag="signal"):
     """Signal an instance's root. Answer: null."""
 
     instance_id: str
-    signum: int
+    signum: Annotated[int, msgspec.Meta(ge=1, le=64)]
 
 
 class ListInstances(_Request, frozen=True, tag="list"):

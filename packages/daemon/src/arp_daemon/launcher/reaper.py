@@ -72,6 +72,8 @@ class Reaper:
     def __init__(self) -> None:
         self._children: dict[int, Child] = {}
         self._is_spared: Callable[[ProcessStat], bool] = lambda _: False
+        self._hunting = anyio.Lock()
+        self._next_hunt: anyio.Event | None = None
 
     def spare(self, is_spared: Callable[[ProcessStat], bool]) -> None:
         """Take no child for a stray of which `is_spared` is true: it is just being started."""
@@ -110,8 +112,19 @@ class Reaper:
     async def kill_strays(self) -> None:
         """Kill all strays and what is below them. Call after the end of any child that may have had children.
 
-        The kernel re-parents before it reports an end, so no stray of that child can turn up later.
+        The kernel re-parents before it reports an end, so no stray of that child can turn up later. Calls that
+        come while another one is about to begin share it: many instances may end at once, and a scan is dear.
         """
+        if self._next_hunt is not None:
+            await self._next_hunt.wait()
+            return
+        done = self._next_hunt = anyio.Event()
+        async with self._hunting:
+            self._next_hunt = None
+            await self._hunt()
+        done.set()
+
+    async def _hunt(self) -> None:
         try:
             count = await kill_processes(self._strays)
         except TimeoutError:
