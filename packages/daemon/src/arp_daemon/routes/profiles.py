@@ -38,11 +38,12 @@ def profile_routes(daemon: Daemon) -> list[Route]:
         return StructResponse(RuntimeProfileListResponse(profiles=shown, pagination=pagination))
 
     async def upsert_runtime_profile(request: Request) -> Response:
+        name = _name(request)
         body = await read_struct(request, RuntimeProfileUpsertRequest)
         if body == RuntimeProfileUpsertRequest():
             # Allowed by the schema, but it would tell nobody anything: arp-conformance 0.2.6 expects a refusal too.
             raise InvalidProfileError("$: an empty profile says nothing; give at least a description.")
-        return StructResponse(await daemon.profiles.upsert(_name(request), body))
+        return StructResponse(await daemon.profiles.upsert(name, body))
 
     async def delete_runtime_profile(request: Request) -> Response:
         name = _name(request)
