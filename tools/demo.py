@@ -15,7 +15,7 @@ import tempfile
 import time
 from builtins import BaseExceptionGroup  # by name: the linter believes in Python 3.10
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,12 +202,13 @@ class Demo:
         submitted = await client.submit_run(RunRequest(input_=RunRequestInput(goal=goal.goal)))
         self.say(name, f"{submitted.state.value}: {goal.goal}")
         tokens = 0
-        async for event in client.iter_run_events(submitted.run_id):
-            self.say(name, event_line(event))
-            tokens += event.type_ is RunEventType.TOKEN
-            if event.type_ is RunEventType.TOKEN and tokens == goal.cancel_after_tokens:
-                self.say(name, "enough: canceling it")
-                await client.cancel_run(submitted.run_id)
+        async with aclosing(client.iter_run_events(submitted.run_id)) as events:
+            async for event in events:
+                self.say(name, event_line(event))
+                tokens += event.type_ is RunEventType.TOKEN
+                if event.type_ is RunEventType.TOKEN and tokens == goal.cancel_after_tokens:
+                    self.say(name, "enough: canceling it")
+                    await client.cancel_run(submitted.run_id)
         result = await client.get_run_result(submitted.run_id)
         return Outcome(goal, await client.get_run_status(submitted.run_id), result)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from arp_cli.event_lines import fields
+from arp_cli.event_lines import answer_text, fields
 from arp_cli.failure import error_details
 from arp_cli.state_styles import state_text
-from arp_cli.terminal_text import clean, json_text
+from arp_cli.terminal_text import clean
 from arp_cli.times import format_duration
 from arp_sdk.models import UNSET
 
@@ -43,13 +43,8 @@ def describe_end(status: RunStatus, result: RunResult) -> list[Text]:
 
 
 def answer(result: RunResult) -> str:
-    """What the agent answers: its `answer` where it has one in words, else its whole output as JSON."""
-    match result.output:
-        case {"answer": str(text)}:
-            return clean(text)
-        case dict(output):
-            return json_text(output, indent=2)
-    return ""
+    """What the agent answers; nothing where there is no output."""
+    return "" if result.output is UNSET else answer_text(result.output, indent=2)
 
 
 def _headline(status: RunStatus, result: RunResult) -> Text:

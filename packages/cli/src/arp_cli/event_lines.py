@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from arp_cli.terminal_text import clean, compact, one_line
+from arp_cli.terminal_text import clean, compact, json_text, one_line
 from arp_sdk.models import UNSET, RunEventType
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def token_text(event: RunEvent) -> str:
     return clean(text) if isinstance(text, str) else compact(_data(event))
 
 
-def answer_text(output: Any) -> str:
+def answer_text(output: Any, *, indent: int = 0) -> str:
     """What an agent answers: its `answer` where it has one in words, else all of its output as JSON."""
     match output:
         case {"answer": str(answer)}:
             return clean(answer)
-    return compact(output)
+    return json_text(output, indent=indent)
 
 
 def fields(values: Mapping[str, Any], separator: str = " ") -> str:

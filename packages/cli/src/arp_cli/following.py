@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -67,9 +67,10 @@ async def _watch(client: AsyncDaemonClient, status: RunStatus, view: View) -> in
         await tasks.start(_leave_on_signal, tasks.cancel_scope, left_by)
         tasks.start_soon(_tell_states, client, status, view)
         try:
-            async for event in client.iter_run_events(status.run_id):
-                view.tell_state(RunState.RUNNING)
-                view.show(event)
+            async with aclosing(client.iter_run_events(status.run_id)) as events:
+                async for event in events:
+                    view.tell_state(RunState.RUNNING)
+                    view.show(event)
         except ArpApiError as exc:
             failure = exc
         tasks.cancel_scope.cancel()

@@ -1,5 +1,6 @@
 """`arpctl cancel`."""
 
+from contextlib import aclosing
 from typing import Annotated
 
 import anyio
@@ -50,6 +51,7 @@ async def _cancel(session: Session, run_id: str) -> RunStatus:
         if status.state not in _OPEN:
             return status
         with session.wait("canceling"), anyio.move_on_after(_WAIT_S):
-            async for _ in client.iter_run_events(run_id):
-                pass
+            async with aclosing(client.iter_run_events(run_id)) as events:
+                async for _ in events:
+                    pass
         return await client.get_run_status(run_id)
