@@ -26,6 +26,8 @@ from daemon.launcher.scene import SOON, WAYS, ask, living, running_launcher, spe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anyio.abc import UNIXSocketStream
+
 
 async def test_a_daemon_that_comes_back_finds_its_instances(tmp_path: Path) -> None:
     """Promise: leaving only disconnects, and restarting the API process touches no agent."""
@@ -176,6 +178,24 @@ async def test_nonsense_closes_one_connection_and_harms_no_other(tmp_path: Path)
         assert msgspec.json.decode(said.splitlines()[0])["type"] == "hello"
         assert len(said.splitlines()) == 1
         assert await launcher.list() == []
+
+
+async def test_a_daemon_that_does_not_read_loses_its_connection_alone(tmp_path: Path) -> None:
+    """What waits for a reader is bounded, and waits for nobody else."""
+    async with running_launcher(tmp_path) as launcher:
+        await launcher.launch(spec("i1", "flood", "5000", listen=None))
+        with anyio.fail_after(SOON):
+            await anext(launcher.exits())
+        request = msgspec.json.encode({"type": "tail", "id": 1, "instance_id": "i1", "stream": "stdout", "lines": 5000})
+        async with await anyio.connect_unix(tmp_path / "run" / "launcher.sock") as deaf:
+            with anyio.fail_after(SOON), pytest.raises(anyio.BrokenResourceError):
+                await _send_for_ever(deaf, request + b"\n")
+        assert len(await launcher.list()) == 1
+
+
+async def _send_for_ever(stream: UNIXSocketStream, line: bytes) -> None:
+    while True:
+        await stream.send(line)
 
 
 async def test_an_error_of_the_caller_comes_out_as_it_is(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,8 @@ _HELLO_TIMEOUT = 10.0
 _CALL_TIMEOUT = 60.0
 # Requests fit the socket's buffer; a launcher that does not read is stopped or stuck.
 _SEND_TIMEOUT = 10.0
+# A launcher answers a goodbye at once, unless it is stopped.
+_FINISH_TIMEOUT = 1.0
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
@@ -84,10 +86,10 @@ async def open_launcher(data_dir: Path, *, lease_s: float = 60.0) -> AsyncIterat
         try:
             yield client
         finally:
+            await client.finish()
             # Left by hand, because an error of the caller is not this task group's to wrap in a group.
             tasks.cancel_scope.cancel()
             await tasks.__aexit__(None, None, None)
-            client.close()
 
 
 async def _greet(stream: ByteStream) -> LauncherClient:
@@ -130,6 +132,7 @@ class LauncherClient:
         self._ids = count(1)
         self._calls: dict[int, _Call] = {}
         self._is_gone = False
+        self._followed = anyio.Event()
         # Without a bound of its own: an instance exits once, so launches bound it.
         self._exits_in, self._exits_out = anyio.create_memory_object_stream[Exited](math.inf)
 
@@ -186,8 +189,12 @@ class LauncherClient:
         async for exited in self._exits_out:
             yield exited
 
-    def close(self) -> None:
-        """Drop the exits that nobody took. Called by `open_launcher`."""
+    async def finish(self) -> None:
+        """Say goodbye, and wait for the launcher's. Called by `open_launcher`."""
+        with anyio.move_on_after(_FINISH_TIMEOUT, shield=True), suppress(*_BROKEN, OSError):
+            async with self._sending:
+                await self._stream.send_eof()
+            await self._followed.wait()
         self._exits_out.close()
 
     async def _call(self, request: Request, grace_s: float | None = None) -> bytes:
@@ -228,9 +235,10 @@ class LauncherClient:
                 line = await self._lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
                 self._receive(decode_message(line))
         except (msgspec.DecodeError, *_BROKEN):
-            # Whatever is wrong with it, this connection is of no more use.
-            pass
+            # Whatever is wrong with it, this connection is of no more use; the launcher waits for its end.
+            await self._stream.aclose()
         finally:
+            self._followed.set()
             self._is_gone = True
             self._exits_in.close()
             for call in self._calls.values():

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
 from anyio.abc import SocketAttribute, SocketListener
-from anyio.streams.buffered import BufferedByteReceiveStream
 
+from arp_daemon.launcher.connection import Connection
 from arp_daemon.launcher.errors import InvalidSpecError, LauncherError
 from arp_daemon.launcher.protocol import (
-    MAX_MESSAGE_BYTES,
     Answer,
     Exited,
     Failure,
@@ -26,7 +24,6 @@ from arp_daemon.launcher.protocol import (
     Stop,
     Tail,
     decode_request,
-    encode,
 )
 from arp_daemon.launcher.sockets import check_peer_is_own_user
 
@@ -42,46 +39,14 @@ __all__ = ["Server"]
 
 _logger = logging.getLogger(__name__)
 
-# Messages that wait for a daemon which does not read; one more, and its connection is broken.
-_OUTBOX = 1024
 # What is left to say when the launcher ends.
-_FLUSH_TIMEOUT = 1.0
+_FINISH_TIMEOUT = 1.0
 # A pause when no connection can be accepted (descriptors have run out).
 _ACCEPT_PAUSE = 0.1
-_CLOSED = (anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
 class _AnyRequest(msgspec.Struct):
     id: int
-
-
-class _Connection:
-    def __init__(self, stream: SocketStream) -> None:
-        self._stream = stream
-        self._outbox, self._out = anyio.create_memory_object_stream[bytes](_OUTBOX)
-        self._scope = anyio.CancelScope()
-        self.flushed = anyio.Event()
-
-    def send(self, message: Any) -> None:
-        """Queue a message; to a connection that is closed or does not read, nothing is sent."""
-        with suppress(*_CLOSED):
-            try:
-                self._outbox.send_nowait(encode(message))
-            except anyio.WouldBlock:
-                self._scope.cancel()
-
-    def finish(self) -> None:
-        """Say what is queued, and nothing more."""
-        self._outbox.close()
-
-    async def write(self) -> None:
-        with self._scope, suppress(*_CLOSED):
-            async for line in self._out:
-                await self._stream.send(line)
-        self._outbox.close()
-        self._out.close()
-        self.flushed.set()
-        await self._stream.aclose()
 
 
 class Server:
@@ -91,7 +56,7 @@ class Server:
         self._task_group = task_group
         self._hello = hello
         self._lease = lease
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self.ending = anyio.Event()
 
     def publish(self, exited: Exited) -> None:
@@ -118,32 +83,27 @@ class Server:
             _logger.warning("connection refused: %s", exc)
             await stream.aclose()
             return
-        connection = _Connection(stream)
+        connection = Connection(stream)
         connection.send(self._hello)
         self._connections.add(connection)
         self._lease.hold()
-        self._task_group.start_soon(connection.write)
         try:
-            await self._read(stream, connection, instances)
+            await connection.run(lambda line: self._take(line, connection, instances))
         finally:
             self._lease.release(anyio.current_time())
             self._connections.discard(connection)
-            connection.finish()
 
-    async def _read(self, stream: SocketStream, connection: _Connection, instances: Instances) -> None:
-        lines = BufferedByteReceiveStream(stream)
-        with suppress(*_CLOSED, anyio.IncompleteRead, anyio.DelimiterNotFound, msgspec.DecodeError):
-            while True:
-                line = await lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
-                try:
-                    request = decode_request(line)
-                except msgspec.DecodeError as exc:
-                    connection.send(_refuse(line, exc))
-                else:
-                    # Not bound to the connection: a stop goes on when the daemon that asked for it dies.
-                    self._task_group.start_soon(self._answer, request, connection, instances)
+    def _take(self, line: bytes, connection: Connection, instances: Instances) -> bool:
+        """Take up a request. Return False for what is none, in whatever language it is."""
+        try:
+            request = decode_request(line)
+        except msgspec.DecodeError as exc:
+            return _refuse(line, exc, connection)
+        # Not bound to the connection: a stop goes on when the daemon that asked for it dies.
+        self._task_group.start_soon(self._answer, request, connection, instances)
+        return True
 
-    async def _answer(self, request: Request, connection: _Connection, instances: Instances) -> None:
+    async def _answer(self, request: Request, connection: Connection, instances: Instances) -> None:
         try:
             result = await _do(request, instances)
         except LauncherError as exc:
@@ -158,22 +118,25 @@ class Server:
             if isinstance(request, Shutdown):
                 self.ending.set()
 
-    async def flush(self) -> None:
-        """Say what is queued on every connection, for a bounded time."""
-        with anyio.move_on_after(_FLUSH_TIMEOUT):
-            for connection in list(self._connections):
+    async def finish(self) -> None:
+        """Say what is queued on every connection, for a bounded time, and end them."""
+        connections = list(self._connections)
+        with anyio.move_on_after(_FINISH_TIMEOUT):
+            for connection in connections:
                 connection.finish()
-                await connection.flushed.wait()
+            for connection in connections:
+                await connection.ended.wait()
 
 
-def _refuse(line: bytes, why: msgspec.DecodeError) -> Failure:
-    """Answer a request that breaks a bound.
-
-    Raises:
-        msgspec.DecodeError: it is not even a request.
-    """
-    request_id = msgspec.json.decode(line, type=_AnyRequest).id
-    return Failure(id=request_id, code=InvalidSpecError.code, message=str(why))
+def _refuse(line: bytes, why: msgspec.DecodeError, connection: Connection) -> bool:
+    """Answer a request that breaks a bound. Return False where there is no request to answer."""
+    try:
+        request_id = msgspec.json.decode(line, type=_AnyRequest).id
+    except msgspec.DecodeError:
+        _logger.warning("nonsense on a connection: %s", why)
+        return False
+    connection.send(Failure(id=request_id, code=InvalidSpecError.code, message=str(why)))
+    return True
 
 
 async def _do(request: Request, instances: Instances) -> Any:

@@ -64,7 +64,7 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
             listening.cancel_scope.cancel()
         await templates.close()
         await instances.shutdown()
-        await server.flush()
+        await server.finish()
         tasks.cancel_scope.cancel()
     (paths.run / paths.socket_name).unlink(missing_ok=True)
 
