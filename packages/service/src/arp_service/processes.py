@@ -232,8 +232,10 @@ async def kill_tree(root: ProcessIdentity, timeout_s: float = _KILL_TIMEOUT) -> 
 
     with anyio.fail_after(timeout_s):
         send_signal(root, signal.SIGSTOP)
-        await kill_processes(below, timeout_s)
-        send_signal(root, signal.SIGKILL)
+        try:
+            await kill_processes(below, timeout_s)
+        finally:
+            send_signal(root, signal.SIGKILL)
         await wait_exit(root)
 
 
