@@ -17,6 +17,8 @@ import pytest
 from arp_service import processes
 from arp_service.processes import (
     ProcessIdentity,
+    ProcessStat,
+    Stats,
     boot_id,
     descendants,
     find_marked,
@@ -172,6 +174,21 @@ async def test_a_tree_that_grows_while_it_dies_is_ended() -> None:
         await kill_tree(root)
         assert not is_alive(root)
     assert [stat for stat in list_stats().values() if stat.session == process.pid and stat.is_living] == []
+
+
+async def test_processes_are_stopped_before_they_are_killed() -> None:
+    """What is stopped forks nothing more, and frees no room in which others could."""
+    states: set[str] = set()
+
+    def below(stats: Stats) -> list[ProcessStat]:
+        found = descendants(process.pid, stats)
+        states.update(stat.state for stat in found)
+        return found
+
+    with running(_TREE, up=3) as process:
+        assert await kill_processes(below) == 3
+        assert descendants(process.pid) == []
+    assert "T" in states
 
 
 async def test_killing_a_tree_whose_root_is_gone_touches_nobody() -> None:
