@@ -50,7 +50,11 @@ async def test_a_deleted_instance_leaves_no_process(daemon: RunningDaemon) -> No
 async def test_defaults_and_overrides_take_effect_at_launch(daemon: RunningDaemon) -> None:
     """env is merged, args are added, the registry is replaced."""
     body = {
-        "defaults": {"env": {"A": "1", "B": "1"}, "args": ["--stop-grace"], "tool_registry_url": "http://127.0.0.1:1"},
+        "defaults": {
+            "env": {"A": "1", "B": "1"},
+            "args": ["--drain-grace-s"],
+            "tool_registry_url": "http://127.0.0.1:1",
+        },
         "extensions": {"arp.exec": {"driver": "runtime"}},
     }
     assert (await daemon.client.put(f"{_EXEC}/tuned", json=body)).is_success
@@ -59,11 +63,13 @@ async def test_defaults_and_overrides_take_effect_at_launch(daemon: RunningDaemo
     process = psutil.Process(instance["extensions"]["arp.pid"])
     env = process.environ()
     assert (env["A"], env["B"], env["ARP_TOOL_REGISTRY_URL"]) == ("1", "2", "http://127.0.0.1:2")
-    assert process.cmdline()[-2:] == ["--stop-grace", "4"]
+    assert process.cmdline()[-2:] == ["--drain-grace-s", "4"]
 
 
 @pytest.mark.parametrize("template", [{}, {"template": "arp_runtime.cli:main"}])
-@pytest.mark.parametrize("overrides", [{"env": {"ARP_RUNTIME_STOP_GRACE": "a while"}}, {"args": ["--stop-grace=a"]}])
+@pytest.mark.parametrize(
+    "overrides", [{"env": {"ARP_RUNTIME_DRAIN_GRACE_S": "a while"}}, {"args": ["--drain-grace-s=a"]}]
+)
 async def test_both_ways_to_start_read_the_overrides(
     daemon: RunningDaemon, template: dict[str, str], overrides: dict[str, Any]
 ) -> None:
@@ -72,7 +78,7 @@ async def test_both_ways_to_start_read_the_overrides(
     body = {"runtime_profile": "default", "overrides": overrides}
     response = await daemon.client.post("/v1/instances", json=body)
     assert response.status_code == 422
-    assert "stop" in response.json()["error"]["details"]["stderr_tail"].lower()
+    assert "drain" in response.json()["error"]["details"]["stderr_tail"].lower()
 
 
 async def test_a_client_cannot_set_loader_variables(daemon: RunningDaemon) -> None:

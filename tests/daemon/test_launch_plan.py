@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from msgspec import UNSET
 
 from arp_daemon.errors import InvalidProfileError, ProfileNotLaunchableError
 from arp_daemon.exec_spec import find_exec
-from arp_daemon.launch_plan import LaunchPlan, check_overrides, plan_launch
+from arp_daemon.launch_plan import LaunchPlan, Surroundings, plan_launch
 from arp_model import InstanceCreateRequestOverrides, RuntimeProfile
-from arp_service.errors import InvalidRequestError
 
+_DATA_DIR = Path("/data")
 _ENVIRONMENT = {"PATH": "/bin", "HOME": "/h", "SECRET_TOKEN": "s", "ARP_DAEMON_PORT": "1"}
 
 
@@ -24,9 +25,10 @@ def _profile(exec_: dict[str, Any] | None, **defaults: Any) -> RuntimeProfile:
     return RuntimeProfile.from_dict(body)
 
 
-def _plan(profile: RuntimeProfile, **overrides: Any) -> LaunchPlan:
+def _plan(profile: RuntimeProfile, surroundings: Surroundings | None = None, **overrides: Any) -> LaunchPlan:
     given = InstanceCreateRequestOverrides.from_dict(overrides) if overrides else UNSET
-    return plan_launch(profile, given, instance_id="i1", nonce="n", environment=_ENVIRONMENT)
+    surroundings = surroundings or Surroundings(_ENVIRONMENT, _DATA_DIR)
+    return plan_launch(profile, given, surroundings, instance_id="i1", nonce="n")
 
 
 def test_an_instance_sees_an_allow_listed_environment() -> None:
@@ -57,11 +59,36 @@ def test_our_runtime_is_executed_or_forked_from_a_template() -> None:
     assert (forked.argv[0], forked.template, forked.listen) == ("arp-runtime", "arp_runtime.cli:main", "fd")
 
 
-@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "PATH", "LD_LIBRARY_PATH", "A=B", "", "BASH_ENV"])
-def test_a_client_cannot_choose_what_code_runs(name: str) -> None:
-    """Loader and interpreter variables are refused as overrides."""
-    with pytest.raises(InvalidRequestError, match=r"\$\.overrides\.env"):
-        check_overrides(InstanceCreateRequestOverrides(env={name: "x"}))
+def test_what_is_closer_to_the_launch_wins() -> None:
+    """The daemon's, then the profile's env, its defaults, the secrets, the client's."""
+    names = ["HOME", *"ABCD"]
+    exec_ = {"driver": "command", "command": ["x"], "env": dict.fromkeys(names, "env")}
+    surroundings = Surroundings(_ENVIRONMENT, _DATA_DIR, dict.fromkeys("BC", "secret"))
+    env = _plan(_profile(exec_, env=dict.fromkeys("ABC", "defaults")), surroundings, env={"C": "client"}).spec.env
+    wanted = {"HOME": "env", "A": "defaults", "B": "secret", "C": "client", "D": "env"}
+    assert {name: env[name] for name in names} == wanted
+
+
+def test_nothing_takes_the_place_of_the_nonce() -> None:
+    """It tells our instance from a stranger on its port."""
+    assert _plan(_profile({"driver": "runtime"}, env={"ARP_INSTANCE_NONCE": "x"})).spec.env["ARP_INSTANCE_NONCE"] == "n"
+
+
+def test_an_agent_runs_in_its_environment_on_our_runtime() -> None:
+    """The environment's interpreter, a bound socket, and its programs first on the PATH."""
+    exec_ = {"driver": "python", "requirements": ["a==1"], "agent": "m:a", "working_directory": "/w"}
+    spec = _plan(_profile(exec_), Surroundings(_ENVIRONMENT, _DATA_DIR, venv=Path("/v"))).spec
+    assert spec.argv == ["/v/bin/python", "-m", "arp_runtime", "serve", "--host", "fd://{fd}", "--agent", "m:a"]
+    assert (spec.listen, spec.cwd) == ("fd", "/w")
+    assert (spec.env["PATH"], spec.env["VIRTUAL_ENV"]) == ("/v/bin:/bin", "/v")
+
+
+def test_a_command_finds_its_environment_by_placeholders() -> None:
+    """In the profile's words; a client's arguments stay as they are."""
+    exec_ = {"driver": "python", "requirements": [], "command": ["{bin}/x", "{python}", "--port={port}"]}
+    plan = _plan(_profile(exec_), Surroundings(_ENVIRONMENT, _DATA_DIR, venv=Path("/v")), args=["{python}"])
+    assert plan.spec.argv == ["/v/bin/x", "/v/bin/python", "--port={port}", "{python}"]
+    assert plan.spec.listen == "port"
 
 
 def test_a_profile_without_launch_details_launches_nothing() -> None:
@@ -82,6 +109,24 @@ def test_a_profile_without_launch_details_launches_nothing() -> None:
         ({"driver": "runtime", "min": 3, "max": 2}, "min"),
         ({"driver": "runtime", "template": "os; rm"}, "template"),
         ({"driver": "runtime", "start_timeout_s": -1}, "start_timeout_s"),
+        ({"driver": "runtime", "working_directory": "here"}, "working_directory"),
+        ({"driver": "runtime", "env": {"A=B": "x"}}, "env"),
+        ({"driver": "runtime", "env": {"A": "\0"}}, "env"),
+        ({"driver": "runtime", "env_from": {"A": {}}}, "env_from"),
+        ({"driver": "runtime", "env_from": {"A": {"file": "f", "env": "E"}}}, "env_from"),
+        ({"driver": "runtime", "allow_overrides": {"env": ["A-B"]}}, "allow_overrides"),
+        ({"driver": "runtime", "max_queued": -1}, "max_queued"),
+        ({"driver": "runtime", "retries": 1000}, "retries"),
+        ({"driver": "runtime", "max_timeout_ms": 1.5}, "max_timeout_ms"),
+        ({"driver": "command", "command": ["x", "{uds}"]}, "uds"),
+        ({"driver": "command", "command": ["x\0"]}, "NUL"),
+        ({"driver": "python", "agent": "a:b"}, "requirements"),
+        ({"driver": "python", "requirements": []}, "agent or command"),
+        ({"driver": "python", "requirements": [], "agent": "a:b", "command": ["x"]}, "agent or command"),
+        ({"driver": "python", "requirements": ["a"], "agent": "a:b"}, "'a' is not pinned"),
+        ({"driver": "python", "requirements": [], "agent": "a:b", "installer": "conda"}, "installer"),
+        ({"driver": "python", "requirements": [], "agent": "a:b", "index_url": "-x"}, "'-x'"),
+        ({"driver": "python", "requirements": [], "agent": "a:b", "find_links": ["x y"]}, "'x y'"),
         ("runtime", "arp.exec"),
     ],
 )

@@ -25,7 +25,6 @@ from arp_daemon.store import (
     open_sqlite_store,
 )
 from arp_model import RunState
-from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -92,7 +91,7 @@ async def test_events_and_the_end_are_recorded_together(store: Store) -> None:
     """The run has ended exactly when its last event is there."""
     run = await _add(store)
     await store.put_instance(InstanceRecord("i1", b"{}", None))
-    events = [StoredEvent(run.position, seq, b"e%d" % seq) for seq in range(3)]
+    events = [StoredEvent(run.position, seq, "token", b"e%d" % seq) for seq in range(3)]
     end = RunEnd(run.position, RunState.SUCCEEDED, _NOW, b'{"ok":true}')
     await store.append(Append(events, [end], Cursor("i1", "c7")))
     found = await store.find_run("r1")
@@ -107,10 +106,12 @@ async def test_events_and_the_end_are_recorded_together(store: Store) -> None:
 async def test_an_append_that_fails_leaves_nothing(store: Store) -> None:
     """A seq that is taken refuses the whole batch, the end and the cursor with it."""
     run = await _add(store)
-    await store.append(Append([StoredEvent(run.position, 0, b"a")]))
+    await store.append(Append([StoredEvent(run.position, 0, "token", b"a")]))
     end = RunEnd(run.position, RunState.FAILED, _NOW, b"{}")
-    with pytest.raises(StoreUnavailableError):
-        await store.append(Append([StoredEvent(run.position, 1, b"b"), StoredEvent(run.position, 0, b"c")], [end]))
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.append(
+            Append([StoredEvent(run.position, 1, "token", b"b"), StoredEvent(run.position, 0, "token", b"c")], [end])
+        )
     assert await store.count_events(run.position) == 1
     found = await store.find_run("r1")
     assert found is not None
@@ -167,7 +168,7 @@ async def test_a_flipped_bit_is_reported_and_never_served(store: Store, path: Pa
     """A row whose content does not fit its checksum is an error that names it."""
     run = await _add(store)
     end = RunEnd(run.position, RunState.SUCCEEDED, _NOW, b'{"ok":true}')
-    await store.append(Append([StoredEvent(run.position, 0, b'{"seq":0}')], [end]))
+    await store.append(Append([StoredEvent(run.position, 0, "token", b'{"seq":0}')], [end]))
     changed = "'failed'" if column == "state" else f"CAST(replace({column}, 'o', 'n') || ' ' AS BLOB)"
     with closing(sqlite3.connect(path)) as other, other:
         other.execute(f"UPDATE {table} SET {column} = {changed}")

@@ -51,6 +51,10 @@ def test_an_event_goes_on_under_the_daemons_id_and_seq_with_its_data_untouched()
         _line(time="2026-01-02T03:04:05"),
         _line(extra=1),
         b'{"data":' + b"[" * 5000,
+        _line(data=[1]),
+        _line(data={"a": 1}).replace(b"1}", b'"\xff"}'),
+        _line(data={"a": 1}).replace(b"1}", b"1e999}"),
+        _line(data={"a": 1}).replace(b"1}", b"[" * 300 + b"]" * 300 + b"}"),
     ],
 )
 def test_what_is_no_run_event_is_refused(line: bytes) -> None:

@@ -81,7 +81,7 @@ async def test_a_broken_rule_of_the_schema_is_raised_where_it_was_caused(tmp_pat
     """A duplicate key is the error of its own write."""
     async with open_database(tmp_path / "db", migrations) as database:
         await database.write(_insert(1))
-        with pytest.raises(StoreUnavailableError, match="UNIQUE"):
+        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
             await database.write(_insert(1))
         await database.write(_insert(2))
         assert await database.read(_numbers) == [1, 2]

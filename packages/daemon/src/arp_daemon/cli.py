@@ -11,6 +11,7 @@ import structlog
 
 from arp_daemon.app import daemon_app
 from arp_daemon.daemon import DataDirInUseError, open_daemon
+from arp_daemon.profile_files import ProfileFileError
 from arp_daemon.settings import DEFAULT_PORT, Settings, default_data_dir
 from arp_service.command_line import service_command_line
 from arp_service.door import OwnUserOnly
@@ -34,6 +35,10 @@ def serve_daemon(
     auto_port: bool = False,
     data_dir: Path | None = None,
     drain_grace_s: float = 10.0,
+    profiles: Path | None = None,
+    secrets_dir: Path | None = None,
+    allow_env_from: list[str] | None = None,
+    interpreter: list[str] | None = None,
     log_level: str = "info",
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
@@ -50,16 +55,38 @@ def serve_daemon(
         Where runs, events, profiles and logs are kept; by default the user's data folder.
     drain_grace_s
         Seconds that running work gets to finish when the daemon stops.
+    profiles
+        A TOML file, or a folder of them, with profiles that are put at start.
+    secrets_dir
+        The folder whose files profiles may hand to instances by env_from; by default `secrets` in the data dir.
+    allow_env_from
+        A variable of the daemon that profiles may hand to instances by env_from. May be repeated.
+    interpreter
+        NAME=PATH of an interpreter that profiles may name as their python. May be repeated.
     log_level
         debug, info, warning or error.
     """
     configure_logging(log_level)
-    settings = Settings(data_dir=(data_dir or default_data_dir()).absolute(), drain_grace_s=drain_grace_s)
+    settings = Settings(
+        data_dir=(data_dir or default_data_dir()).absolute(),
+        drain_grace_s=drain_grace_s,
+        secrets_dir=None if secrets_dir is None else secrets_dir.absolute(),
+        allow_env_from=tuple(allow_env_from or ()),
+        interpreters=dict(_read_interpreter(given) for given in interpreter or ()),
+        profiles_path=None if profiles is None else profiles.absolute(),
+    )
     try:
         listener = bind(host, port, auto_port=auto_port)
         anyio.run(_serve, listener, settings)
-    except (CannotListenError, DataDirInUseError) as exc:
+    except (CannotListenError, DataDirInUseError, ProfileFileError) as exc:
         sys.exit(f"arp-daemon: {exc}")
+
+
+def _read_interpreter(given: str) -> tuple[str, Path]:
+    name, _, path = given.partition("=")
+    if not name or not Path(path).is_absolute():
+        sys.exit(f"arp-daemon: --interpreter {given}: write NAME=/PATH.")
+    return name, Path(path)
 
 
 async def _serve(listener: socket.socket, settings: Settings) -> None:

@@ -12,9 +12,16 @@ import anyio
 import structlog
 
 from arp_daemon.dispatcher import Dispatcher
+from arp_daemon.environments import EnvironmentManager
+from arp_daemon.instance import instance_environments
 from arp_daemon.instances import InstanceManager
-from arp_daemon.launcher import open_launcher
+from arp_daemon.launcher import LauncherError, open_launcher
+from arp_daemon.matching import Matcher
+from arp_daemon.pool import PoolKeeper
+from arp_daemon.preparation import Preparation
+from arp_daemon.profile_files import read_profiles
 from arp_daemon.profiles import ProfileManager
+from arp_daemon.redaction import Redactor
 from arp_daemon.run_queue import RunQueue
 from arp_daemon.runs import RunManager
 from arp_daemon.store import open_sqlite_store
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskStatus
 
+    from arp_daemon.instance import Instance
+    from arp_daemon.launcher import LauncherClient
     from arp_daemon.settings import Settings
     from arp_daemon.store import Store
 
@@ -35,6 +44,8 @@ _log = structlog.get_logger(__name__)
 
 # Health must answer soon, also when the disk does not.
 _STORE_CHECK_S = 2.0
+# Before another launcher is tried: doubling.
+_FIRST_LAUNCHER_PAUSE_S, _LAST_LAUNCHER_PAUSE_S = 0.05, 10.0
 
 
 class DataDirInUseError(Exception):
@@ -49,6 +60,8 @@ class Daemon:
     store: Store
     profiles: ProfileManager
     instances: InstanceManager
+    matcher: Matcher
+    pool: PoolKeeper
     runs: RunManager
     dispatcher: Dispatcher
     queue: RunQueue
@@ -64,7 +77,7 @@ class Daemon:
 
     async def checks(self) -> list[HealthChecksItem]:
         """What `GET /v1/health` shows."""
-        return [await self._check_store(), self._check_instances(), self._check_stop()]
+        return [await self._check_store(), self._check_launcher(), self._check_instances(), self._check_stop()]
 
     async def _check_store(self) -> HealthChecksItem:
         try:
@@ -75,6 +88,11 @@ class Daemon:
         except TimeoutError:
             return HealthChecksItem(name="store", status=Status.DEGRADED, message="A write takes too long.")
         return HealthChecksItem(name="store", status=Status.OK)
+
+    def _check_launcher(self) -> HealthChecksItem:
+        if self.instances.has_launcher:
+            return HealthChecksItem(name="launcher", status=Status.OK)
+        return HealthChecksItem(name="launcher", status=Status.DEGRADED, message="No instance can be started now.")
 
     def _check_instances(self) -> HealthChecksItem:
         details = {"instances": len(self.instances.all()), "queued_runs": len(self.queue)}
@@ -92,49 +110,92 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
 
     Raises:
         DataDirInUseError: another daemon serves this data dir.
+        ProfileFileError: the operator's profiles cannot be used.
     """
+    path = settings.profiles_path
+    given = {} if path is None else await anyio.to_thread.run_sync(read_profiles, path, settings.interpreters)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(settings.lock_path):
         async with open_sqlite_store(settings.store_path) as store, anyio.create_task_group() as tasks:
             stop, queue = Stop(), RunQueue()
-            profiles = ProfileManager(store)
-            await profiles.load()
-            instances = InstanceManager(store, profiles)
-            runs = RunManager(store, queue)
-            dispatcher = Dispatcher(runs, queue, instances, tasks, stop)
+            environments = EnvironmentManager(settings.environments_path, settings.interpreters, os.environ, tasks)
+            environments.on_change = queue.changed.notify
+            profiles = ProfileManager(store, environments)
+            await profiles.load(given)
+            preparation = Preparation(settings, os.environ, environments, Redactor())
+            instances = InstanceManager(store, profiles, preparation)
+            matcher = Matcher(instances, profiles)
+            runs = RunManager(store, queue, stop)
+            dispatcher = Dispatcher(runs, queue, instances, matcher, tasks, stop)
+            pool = PoolKeeper(profiles, instances, matcher, runs, queue, stop)
             runs.on_end = dispatcher.on_end
-            instances.on_ready, instances.on_gone = dispatcher.on_ready, dispatcher.on_gone
+
+            def on_ready(instance: Instance) -> None:
+                dispatcher.on_ready(instance)
+                tasks.start_soon(pool.watch, instance)
+
+            instances.on_ready, instances.on_gone, instances.on_exit = on_ready, dispatcher.on_gone, pool.on_exit
             # The runs before the instances: events come in as soon as an instance is found again.
-            sent = await runs.load()
-            await tasks.start(_keep_launcher, settings, instances, stop)
-            dispatcher.adopt(sent)
+            dispatcher.expect(await runs.load())
+            tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
+            await tasks.start(_keep_launcher, settings, instances, environments, stop)
+            await dispatcher.lose_unfound()
             tasks.start_soon(dispatcher.run)
-            yield Daemon(settings, store, profiles, instances, runs, dispatcher, queue, stop)
+            tasks.start_soon(pool.run)
+            yield Daemon(settings, store, profiles, instances, matcher, pool, runs, dispatcher, queue, stop)
             tasks.cancel_scope.cancel()
 
 
 async def _keep_launcher(
-    settings: Settings, instances: InstanceManager, stop: Stop, *, task_status: TaskStatus[None]
+    settings: Settings,
+    instances: InstanceManager,
+    environments: EnvironmentManager,
+    stop: Stop,
+    *,
+    task_status: TaskStatus[None],
 ) -> None:
     """Hold on to the launcher; where it dies, its instances died with it, and another one is started.
 
     A daemon that stops in order ends the launcher; one that crashes leaves it to the next daemon.
+
+    Raises:
+        LauncherError: the first one cannot be had. Later ones are tried for again and again.
     """
-    first = True
+    first, pause = True, _FIRST_LAUNCHER_PAUSE_S
     while True:
-        async with open_launcher(settings.data_dir) as launcher:
-            instances.use_launcher(launcher)
+        try:
+            async with open_launcher(settings.data_dir) as launcher:
+                pause = _FIRST_LAUNCHER_PAUSE_S
+                instances.use_launcher(launcher)
+                if first:
+                    await instances.attach()
+                    task_status.started()
+                    first = False
+                else:
+                    await instances.sweep()
+                # What an earlier daemon or connection was building has been stopped by now.
+                environments.use_launcher(launcher)
+                try:
+                    await instances.follow_launcher(launcher)
+                finally:
+                    if stop.closing.is_set():
+                        await _end_launcher(launcher)
+        except (LauncherError, OSError) as exc:
             if first:
-                await instances.attach()
-                task_status.started()
-                first = False
-            try:
-                await instances.follow_launcher(launcher)
-            finally:
-                if stop.closing.is_set():
-                    with anyio.CancelScope(shield=True):
-                        await launcher.shutdown(0.0)
+                raise
+            _log.error("launcher_unavailable", error=str(exc))
+        instances.use_launcher(None)
         _log.error("launcher_gone")
+        await anyio.sleep(pause)
+        pause = min(pause * 2, _LAST_LAUNCHER_PAUSE_S)
+
+
+async def _end_launcher(launcher: LauncherClient) -> None:
+    with anyio.CancelScope(shield=True):
+        try:
+            await launcher.shutdown(0.0)
+        except LauncherError as exc:  # it has ended before
+            _log.info("launcher_has_ended", reason=exc.message)
 
 
 @contextmanager

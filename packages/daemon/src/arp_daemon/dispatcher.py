@@ -1,26 +1,28 @@
 """Brings queued runs to instances, and their events back. Owns the link to each ready instance.
 
-A link is two loops: one sends what is assigned, in batches; one follows events. A run is recorded as started, on
-the disk, before it is sent; so whatever dies, it is known whether an instance may have it.
+A link is two loops: one sends what is assigned, in batches; one follows events. A run is recorded as started, on the
+disk, before it is sent; so whatever dies, it is known whether an instance may have it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import structlog
 
-from arp_daemon.errors import InstanceStartError
-from arp_daemon.exec_spec import find_exec
 from arp_daemon.link import Link
+from arp_daemon.open_run import WITH_INSTANCE
 from arp_daemon.selector import least_loaded
 from arp_model import ErrorDetail
+from arp_service.errors import ServiceError
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from arp_daemon.instance import Instance
     from arp_daemon.instances import InstanceManager
+    from arp_daemon.matching import Matcher
     from arp_daemon.open_run import OpenRun
     from arp_daemon.run_queue import RunQueue
     from arp_daemon.runs import RunManager
@@ -30,27 +32,58 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+# At the latest, the queue is looked over this often: a profile that waiting runs name may be gone.
+_LOOK_OVER_S = 5.0
+_LOST = ErrorDetail(
+    code="instance_lost",
+    message="The instance that had the run is gone; whether it finished the work is not known.",
+    retryable=True,
+)
+
 
 class Dispatcher:
-    """Assigns runs to instances; starts instances on demand."""
+    """Assigns runs to instances."""
 
     def __init__(
-        self, runs: RunManager, queue: RunQueue, instances: InstanceManager, tasks: TaskGroup, stop: Stop
+        self,
+        runs: RunManager,
+        queue: RunQueue,
+        instances: InstanceManager,
+        matcher: Matcher,
+        tasks: TaskGroup,
+        stop: Stop,
     ) -> None:
         self._runs = runs
         self._queue = queue
         self._instances = instances
+        self._matcher = matcher
         self._tasks = tasks
         self._stop = stop
         self._links: dict[str, Link] = {}
-        self._starting: dict[Selector, int] = {}
+        self._to_adopt: dict[str, list[OpenRun]] = {}
+
+    # -- start -----------------------------------------------------------------------------------------------
+
+    def expect(self, sent: list[OpenRun]) -> None:
+        """These runs were sent by an earlier daemon; each goes on when its instance is found again."""
+        for run in sent:
+            self._to_adopt.setdefault(run.instance_id or "", []).append(run)
+
+    async def lose_unfound(self) -> None:
+        """All instances that could be found again have been: what others had is lost."""
+        for runs in self._to_adopt.values():
+            await self._lose(runs)
+        self._to_adopt.clear()
 
     async def run(self) -> None:
-        """Assign for ever. One task."""
-        while True:
+        """Assign for ever. One task. When the daemon stops, what is queued stays queued."""
+        while not self._stop.requested.is_set():
             for selector in self._queue.selectors():
-                self._assign(selector)
-            await self._queue.changed.wait()
+                await self._assign(selector)
+            with anyio.move_on_after(_LOOK_OVER_S):
+                await self._queue.changed.wait()
+
+    # -- what others ask and tell ----------------------------------------------------------------------------
 
     async def cancel(self, run_id: str) -> RunStatus:
         """Cancel a run: durable first, then real. A run that has ended stays as it is.
@@ -59,26 +92,18 @@ class Dispatcher:
             RunNotFoundError: there is no such run.
         """
         run = await self._runs.request_cancel(run_id)
-        if run is not None and run.instance_id is not None and run.instance_id in self._links:
-            self._links[run.instance_id].cancel(run)
+        link = None if run is None else self._links.get(run.instance_id or "")
+        if run is not None and link is not None:
+            link.cancel(run)
         return await self._runs.status(run_id)
-
-    def adopt(self, runs: list[OpenRun]) -> None:
-        """Take up runs that an earlier daemon had sent: their instance is there again, or they are lost."""
-        lost = []
-        for run in runs:
-            link = self._links.get(run.instance_id or "")
-            if link is None:
-                lost.append(run)
-            else:
-                link.adopt(run)
-        self._tasks.start_soon(self._lose, lost)
 
     def on_ready(self, instance: Instance) -> None:
         """An instance takes runs from now on."""
         link = Link(instance, self._runs, self._queue)
+        for run in self._to_adopt.pop(instance.instance_id, []):
+            link.adopt(run)
         self._links[instance.instance_id] = link
-        self._tasks.start_soon(link.run)
+        self._tasks.start_soon(self._keep_link, link)
         self._queue.changed.notify()
 
     def on_gone(self, instance: Instance) -> None:
@@ -86,66 +111,53 @@ class Dispatcher:
         link = self._links.pop(instance.instance_id, None)
         if link is not None:
             link.cut()
-            self._tasks.start_soon(self._lose, link.sent())
-            self._tasks.start_soon(self._queue_again, link.unsent())
+            runs = list(instance.assigned.values())
+            instance.assigned.clear()
+            self._tasks.start_soon(self._settle, runs)
         self._queue.changed.notify()
 
-    def on_end(self, run: OpenRun) -> None:
-        """A run has ended: its slot is free."""
+    def on_end(self, run: OpenRun, at_instance: bool) -> None:
+        """A run has ended: its slot is free. Where the daemon ended it, its instance is told to stop."""
         link = self._links.get(run.instance_id or "")
         if link is not None:
-            link.forget(run)
+            link.instance.release(run)
+            if at_instance:
+                link.stop_work(run)
         self._queue.changed.notify()
 
-    def _assign(self, selector: Selector) -> None:
-        admitted = [link.instance for link in self._links.values() if selector.admits(link.instance)]
+    # ---------------------------------------------------------------------------------------------------------
+
+    async def _assign(self, selector: Selector) -> None:
+        admitted = [link for link in self._links.values() if selector.admits(link.instance)]
+        if not admitted:
+            await self._check_hope(selector)
         while self._queue.waiting(selector):
-            instance = least_loaded(admitted)
+            instance = least_loaded([link.instance for link in admitted])
             if instance is None:
-                self._start_on_demand(selector)
-                return
+                return  # the pool keeper starts another one, where there may be one
             self._links[instance.instance_id].give(self._queue.take(selector))
 
-    def _start_on_demand(self, selector: Selector) -> None:
-        """Start one more instance where the profile has room and those that start are too few for the queue."""
-        profile = self._instances.profile_to_start(selector)
-        if profile is None or self._stop.requested.is_set():
-            return
-        details = find_exec(profile.extensions)
-        starting = self._starting.get(selector, 0)
-        present = len(self._instances.of_profile(profile.runtime_profile))
-        if (
-            details is None
-            or present >= details.max
-            or starting * (details.concurrency or 1) >= self._queue.waiting(selector)
-        ):
-            return
-        self._starting[selector] = starting + 1
-        self._tasks.start_soon(self._start, selector)
-
-    async def _start(self, selector: Selector) -> None:
-        profile = self._instances.profile_to_start(selector)
+    async def _check_hope(self, selector: Selector) -> None:
+        """Runs that wait for what can never come are told so: their instance or profile has been deleted."""
         try:
-            if profile is not None:
-                await self._instances.start(profile)
-        except InstanceStartError as exc:
-            _log.warning("instance_start_failed", error=exc.message, **(exc.details or {}))
-            if not any(selector.admits(link.instance) for link in self._links.values()):
-                await self._fail_queued(selector, exc)
-        finally:
-            self._starting[selector] -= 1
-            self._queue.changed.notify()
+            self._matcher.check(selector)
+        except ServiceError as error:
+            for run in list(self._queue.drain(selector)):
+                await self._runs.fail(run, error)
 
-    async def _fail_queued(self, selector: Selector, error: InstanceStartError) -> None:
-        """Nothing can serve them: runs that wait in vain are told why."""
-        for run in list(self._queue.drain(selector)):
-            await self._runs.fail(run, error)
+    async def _keep_link(self, link: Link) -> None:
+        """The outermost boundary of a link: what goes wrong in it costs its instance, and nothing else."""
+        try:
+            await link.run()
+        except Exception as exc:  # noqa: BLE001 - logged, and its instance replaced
+            _log.exception("link_broke", instance_id=link.instance.instance_id)
+            await self._instances.drop(link.instance, f"could not be followed: {exc!r}")
+
+    async def _settle(self, runs: list[OpenRun]) -> None:
+        await self._lose([run for run in runs if run.phase in WITH_INSTANCE])
+        for run in runs:
+            await self._runs.queue_again(run, "instance_gone")
 
     async def _lose(self, runs: list[OpenRun]) -> None:
-        message = "The instance that had the run is gone; whether it finished the work is not known."
         for run in runs:
-            await self._runs.fail(run, ErrorDetail(code="instance_lost", message=message, retryable=True))
-
-    async def _queue_again(self, runs: list[OpenRun]) -> None:
-        for run in runs:
-            self._queue.put(run)
+            await self._runs.fail(run, _LOST)

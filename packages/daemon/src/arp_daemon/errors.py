@@ -10,6 +10,8 @@ ServiceError
 ├── InvalidProfileError          400  a profile's launch details make no sense
 ├── ProfileNotLaunchableError    422  the profile says nothing of how to launch
 ├── InstanceStartError           422  the instance did not start, or never got healthy
+│   ├── EnvironmentBuildingError 409  its Python environment is being built
+│   └── EnvironmentFailedError   422  its Python environment could not be built
 ├── RuntimeProbeError            422  no ARP runtime answers at a registered endpoint
 └── CorruptRecordError           500  a stored record fails its checksum; it is reported, never served
 """
@@ -91,6 +93,29 @@ class InstanceStartError(ServiceError):
 
     code = "instance_start_failed"
     status = 422
+
+
+class EnvironmentBuildingError(InstanceStartError):
+    """The profile's Python environment is being built: runs wait for it, instances cannot be created yet."""
+
+    code = "environment_building"
+    status = 409
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The profile's environment is being built; ask again when it is ready.")
+
+
+class EnvironmentFailedError(InstanceStartError):
+    """The profile's Python environment could not be built; `details.log_tail` has the installer's last words.
+
+    Putting the profile again tries again.
+    """
+
+    code = "environment_failed"
+
+    def __init__(self, error: str, log_tail: str = "") -> None:
+        super().__init__(f"The profile's environment could not be built: {error}", details={"log_tail": log_tail})
 
 
 class RuntimeProbeError(ServiceError):

@@ -1,31 +1,89 @@
 """`extensions["arp.exec"]` of a profile: how to launch an instance, and how many. Pure values.
 
-Without it a profile only labels registered instances.
+Without it a profile only labels registered instances. `arp.jarvis.exec` is understood in its place.
 """
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from arp_daemon import jarvis_exec
 from arp_daemon.errors import InvalidProfileError
+from arp_daemon.pinning import check_index, check_pinned
 
 EXTENSION = "arp.exec"
 
 _Seconds = Annotated[float, Meta(gt=0, le=3600)]
 _Count = Annotated[int, Meta(ge=1, le=1000)]
+_Limit = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+_Words = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")]
+
+
+class EnvFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the value of a variable comes from at launch: a file of the operator's folder of secrets, or a variable
+    of the daemon that the operator lends. The value is nowhere stored.
+    """
+
+    file: Annotated[str, Meta(min_length=1)] | None = None
+    env: VariableName | None = None
+
+    def __post_init__(self) -> None:
+        if (self.file is None) == (self.env is None):
+            raise ValueError("give either file or env")
+
+
+class AllowOverrides(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client may set when it creates an instance. See `arp_daemon.overrides`."""
+
+    env: list[Annotated[str, Meta(pattern=r"^(\*|[A-Za-z_][A-Za-z0-9_]*)\Z")]] = msgspec.field(
+        default_factory=lambda: ["*"]
+    )
+    args: bool = True
+    tool_registry_url: bool = True
 
 
 class ExecSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="driver"):
-    """What every driver shares. `concurrency` is how many runs an instance is given at once."""
+    """What every driver shares. `concurrency` is how many runs an instance is given at once.
+
+    There are always `min` instances and `warm` more than have runs, up to `max`. One that has had no run for
+    `idle_timeout_s` is stopped. One that ends by itself is replaced as `restart` says: `unexpected` means by a
+    signal or with another exit code than 0.
+
+    `env` is set before the profile's `defaults.env`, and `env_from` after it. `max_queued` bounds the runs that wait,
+    `retries` says how often a run is tried again whose instance was lost, and `max_timeout_ms`, `max_steps` and
+    `max_tokens` are ceilings for a run's limits.
+    """
 
     min: Annotated[int, Meta(ge=0, le=1000)] = 0
     max: _Count = 1
+    warm: Annotated[int, Meta(ge=0, le=1000)] = 0
+    idle_timeout_s: _Seconds | None = None
+    restart: Literal["always", "unexpected", "never"] = "unexpected"
     concurrency: _Count | None = None
     start_timeout_s: _Seconds = 30.0
     stop_grace_s: _Seconds = 5.0
+    working_directory: str | None = None
+    env: dict[VariableName, str] = {}
+    env_from: dict[VariableName, EnvFrom] = {}
+    allow_overrides: AllowOverrides = msgspec.field(default_factory=AllowOverrides)
+    max_queued: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    retries: Annotated[int, Meta(ge=0, le=100)] = 0
+    max_timeout_ms: _Limit | None = None
+    max_steps: _Limit | None = None
+    max_tokens: _Limit | None = None
+
+    def __post_init__(self) -> None:
+        if self.min > self.max:
+            raise ValueError(f"min: {self.min} is over max, which is {self.max}")
+        if self.working_directory is not None and not PurePosixPath(self.working_directory).is_absolute():
+            raise ValueError("working_directory: not an absolute path")
+        if unusable := [name for name, value in self.env.items() if "\0" in value]:
+            raise ValueError(f"env: {unusable[0]} holds a NUL")
 
 
 class RuntimeExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="driver", tag="runtime"):
@@ -41,12 +99,47 @@ class CommandExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     With `listen` `fd` it is given a bound socket instead of a port, as descriptor `{fd}`.
     """
 
-    command: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)]
+    command: _Words
     listen: Literal["fd", "port"] = "port"
-    working_directory: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_words(self.command)
 
 
-AnyExec = RuntimeExec | CommandExec
+class PythonExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="driver", tag="python"):
+    """An environment of its own, made from pinned requirements, and what runs in it: an `agent` on our runtime, or a
+    `command`, in whose words `{python}` and `{bin}` (the folder of the environment's programs) are replaced as well.
+
+    `python` is a name that the operator gave to an interpreter; without it the daemon's own is taken.
+    """
+
+    requirements: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=1000)]
+    python: Annotated[str, Meta(min_length=1)] | None = None
+    installer: Literal["uv", "pip"] | None = None
+    index_url: str | None = None
+    extra_index_urls: list[str] = []
+    find_links: list[str] = []
+    no_index: bool = False
+    build_timeout_s: _Seconds = 600.0
+    agent: Annotated[str, Meta(min_length=1)] | None = None
+    command: _Words | None = None
+    listen: Literal["fd", "port"] = "port"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.agent is None) == (self.command is None):
+            raise ValueError("give either agent or command")
+        _check_words(self.command or [])
+        for requirement in self.requirements:
+            check_pinned(requirement)
+        for index in (*filter(None, [self.index_url]), *self.extra_index_urls):
+            check_index(index)
+        for place in self.find_links:
+            check_index(place, path_too=True)
+
+
+AnyExec = RuntimeExec | CommandExec | PythonExec
 
 
 def find_exec(extensions: dict[str, Any] | msgspec.UnsetType) -> AnyExec | None:
@@ -55,13 +148,23 @@ def find_exec(extensions: dict[str, Any] | msgspec.UnsetType) -> AnyExec | None:
     Raises:
         InvalidProfileError: they make no sense; the message names the place.
     """
-    if extensions is msgspec.UNSET or EXTENSION not in extensions:
+    if extensions is msgspec.UNSET:
         return None
+    key = EXTENSION if EXTENSION in extensions else jarvis_exec.EXTENSION
+    if key not in extensions:
+        return None
+    place = f'$.extensions["{key}"]'
     try:
-        found: AnyExec = msgspec.convert(extensions[EXTENSION], AnyExec)
+        details = extensions[key] if key == EXTENSION else jarvis_exec.translate(extensions[key])
+        found: AnyExec = msgspec.convert(details, AnyExec)
     except msgspec.ValidationError as exc:
-        place = f'$.extensions["{EXTENSION}"]'
         raise InvalidProfileError(f"{place}: {str(exc).replace('`$', f'`{place}')}.") from exc
-    if found.min > found.max:
-        raise InvalidProfileError(f'$.extensions["{EXTENSION}"].min: {found.min} is over max, which is {found.max}.')
     return found
+
+
+def _check_words(command: list[str]) -> None:
+    for word in command:
+        if "\0" in word:
+            raise ValueError("command: a word holds a NUL")
+        if "{uds}" in word:
+            raise ValueError("command: {uds} is not served yet; take {port}, or {fd} with listen fd")

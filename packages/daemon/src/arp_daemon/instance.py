@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import msgspec
 from msgspec import UNSET
 
 from arp_daemon.store import InstanceRecord
 from arp_model import InstanceState, RuntimeInstance
 from arp_service.changed import Changed
+from arp_service.processes import ProcessIdentity
 
 if TYPE_CHECKING:
     from msgspec import UnsetType
@@ -41,9 +43,19 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     stop_grace_s: float = 5.0
     nonce: str | None = None
     metadata: dict[str, Any] | None = None
+    environment: str | None = None
+    """The name of the folder of the Python environment that it runs in."""
     pid: int | None = None
     start_time: int | None = None
     boot_id: str | None = None
+    features: list[str] = []
+
+    @property
+    def identity(self) -> ProcessIdentity | None:
+        """Its root process, where it is managed and has been launched."""
+        if self.pid is None or self.start_time is None or self.boot_id is None:
+            return None
+        return ProcessIdentity(self.pid, self.start_time, self.boot_id)
 
 
 class Instance:
@@ -52,11 +64,15 @@ class Instance:
     def __init__(self, facts: InstanceFacts, state: InstanceState) -> None:
         self.facts = facts
         self.lifecycle = state
-        self.features: frozenset[str] = frozenset()
+        self.features = frozenset(facts.features)
         self.cursor: str | None = None
         self.assigned: dict[str, OpenRun] = {}
         self.paused = False
         """It said that it is busy: nothing for a moment."""
+        self.error: str | None = None
+        self.ready_since = 0.0
+        self.idle_since = 0.0
+        """When its last run ended, by the event loop's clock."""
         self.exited: Exited | None = None
         self.changed = Changed()
         """Runs were assigned or ended, or the state changed."""
@@ -106,17 +122,21 @@ class Instance:
 
     def release(self, run: OpenRun) -> None:
         """Free the slot of a run."""
-        if self.assigned.pop(run.run_id, None) is not None:
-            self.changed.notify()
+        if self.assigned.pop(run.run_id, None) is None:
+            return
+        if not self.assigned:
+            self.idle_since = anyio.current_time()
+        self.changed.notify()
 
     def learn(self, version: VersionInfo) -> None:
         """Take over what the runtime says of itself."""
         self.facts.runtime_version = version.service_version
         if self.facts.runtime_name is None:
             self.facts.runtime_name = version.service_name
-        features = {} if version.extensions is UNSET else version.extensions
-        found = features.get("arp.features")
-        self.features = frozenset(f for f in found if isinstance(f, str)) if isinstance(found, list) else frozenset()
+        extensions = {} if version.extensions is UNSET else version.extensions
+        found = extensions.get("arp.features")
+        self.facts.features = [f for f in found if isinstance(f, str)] if isinstance(found, list) else []
+        self.features = frozenset(self.facts.features)
 
     def record(self) -> InstanceRecord:
         """What is stored of it; the cursor is stored with the events."""
@@ -129,6 +149,9 @@ class Instance:
         extensions: dict[str, Any] = {"arp.runs": self.load, "arp.concurrency": self.concurrency}
         if facts.profile_version is not None:
             extensions["arp.profile_version"] = facts.profile_version
+        if self.error is not None:
+            tail = "" if self.exited is None else self.exited.stderr_tail
+            extensions["arp.error"] = {"reason": self.error, "stderr_tail": tail}
         if facts.pid is not None:
             extensions["arp.pid"] = facts.pid
         return RuntimeInstance.from_dict(
@@ -144,6 +167,12 @@ class Instance:
                 **_present("metadata", facts.metadata),
             }
         )
+
+
+def instance_environments(records: list[InstanceRecord]) -> set[str]:
+    """The environments that stored instances run in."""
+    facts = [msgspec.json.decode(record.body, type=InstanceFacts) for record in records]
+    return {fact.environment for fact in facts if fact.environment is not None}
 
 
 def metadata_dict(metadata: Metadata | UnsetType) -> dict[str, Any] | None:

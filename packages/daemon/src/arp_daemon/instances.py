@@ -5,28 +5,26 @@ Managed instances are processes of the launcher; registered ones are somebody el
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import TYPE_CHECKING
 
 import anyio
 import structlog
-from msgspec import UNSET, json, to_builtins
+from msgspec import UNSET, json
 
 from arp_daemon.errors import (
     InstanceNotFoundError,
     InstanceStartError,
-    InvalidSelectorError,
-    NoMatchingInstanceError,
-    ProfileNotFoundError,
+    ProfileNotLaunchableError,
     RuntimeProbeError,
 )
 from arp_daemon.exec_spec import find_exec
 from arp_daemon.instance import Instance, InstanceFacts, metadata_dict
-from arp_daemon.launch_plan import check_overrides, plan_launch
-from arp_daemon.probe import check_endpoint, check_nonce, probe
+from arp_daemon.launch_plan import plan_launch
+from arp_daemon.overrides import check_overrides
+from arp_daemon.probe import check_endpoint, probe
 from arp_daemon.selector import normal_endpoint
-from arp_daemon.starter import Starter
+from arp_daemon.starter import Starter, how_it_ended
 from arp_model import InstanceState
 from arp_service.errors import InvalidRequestError
 from arp_service.ids import new_id
@@ -37,9 +35,10 @@ if TYPE_CHECKING:
 
     from msgspec import UnsetType
 
+    from arp_daemon.exec_spec import AnyExec
     from arp_daemon.launcher import Launched, LauncherClient
+    from arp_daemon.preparation import Preparation
     from arp_daemon.profiles import ProfileManager
-    from arp_daemon.selector import Selector
     from arp_daemon.store import Store
     from arp_model import (
         InstanceCreateRequest,
@@ -50,17 +49,21 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_LIVE = frozenset({InstanceState.STARTING, InstanceState.READY})
+
 
 class InstanceManager:
-    """Which instances there are. `on_ready` and `on_gone` tell the dispatcher."""
+    """Which instances there are. `on_ready` and `on_gone` tell who sends runs, `on_exit` who keeps the pool."""
 
-    def __init__(self, store: Store, profiles: ProfileManager) -> None:
+    def __init__(self, store: Store, profiles: ProfileManager, preparation: Preparation) -> None:
         self._store = store
         self._profiles = profiles
-        self._starter = Starter(store)
+        self._preparation = preparation
+        self._starter = Starter(store, preparation.redactor)
         self._instances: dict[str, Instance] = {}
         self.on_ready: Callable[[Instance], None] = lambda _instance: None
         self.on_gone: Callable[[Instance], None] = lambda _instance: None
+        self.on_exit: Callable[[Instance, str], None] = lambda _instance, _reason: None
 
     # -- what there is ---------------------------------------------------------------------------------------
 
@@ -80,41 +83,16 @@ class InstanceManager:
         return instance
 
     def of_profile(self, name: str | None) -> list[Instance]:
-        """The managed instances of a profile."""
-        return [i for i in self._instances.values() if i.facts.managed and i.runtime_profile == name]
+        """The managed instances of a profile that live or start."""
+        return [
+            i
+            for i in self._instances.values()
+            if i.facts.managed and i.runtime_profile == name and i.lifecycle in _LIVE
+        ]
 
-    def check_selector(self, selector: Selector) -> None:
-        """Refuse a selector that nothing there is, and nothing that could be started, fits.
-
-        Raises:
-            InvalidSelectorError: its parts contradict each other.
-            ProfileNotFoundError, InstanceNotFoundError, NoMatchingInstanceError: it matches nothing.
-        """
-        if any(selector.admits(instance) for instance in self._instances.values()):
-            return
-        if selector.instance_id is not None:
-            self.get(selector.instance_id)
-            raise InvalidSelectorError(
-                f"$.runtime_selector: instance {selector.instance_id!r} does not fit the other parts."
-            )
-        if self.profile_to_start(selector) is not None:
-            return
-        if selector.runtime_profile is not None and self._profiles.find(selector.runtime_profile) is None:
-            raise ProfileNotFoundError(selector.runtime_profile)
-        raise NoMatchingInstanceError("No instance fits the runtime_selector, and no profile can start one.")
-
-    def profile_to_start(self, selector: Selector) -> RuntimeProfile | None:
-        """The profile from which an instance for this selector can be launched, or None."""
-        if selector.instance_id is not None or selector.endpoint is not None:
-            return None
-        profile = self._profiles.find(selector.runtime_profile)
-        if profile is None and selector.runtime_profile is None:
-            profile = self._profiles.find_by_runtime_name(selector.runtime_name)
-        if profile is None or find_exec(profile.extensions) is None:
-            return None
-        if selector.runtime_name is not None and profile.runtime_name != selector.runtime_name:
-            return None
-        return profile
+    def obstacle(self, details: AnyExec) -> InstanceStartError | None:
+        """Why nothing can be launched from a profile now, or None."""
+        return self._preparation.obstacle(details)
 
     # -- changes ---------------------------------------------------------------------------------------------
 
@@ -126,63 +104,82 @@ class InstanceManager:
             InstanceStartError: one did not start; the others were stopped.
         """
         profile = self._profiles.get(request.runtime_profile)
-        check_overrides(request.overrides)
+        details = self._exec_of(profile)
+        check_overrides(details, request.overrides)
+        if obstacle := self.obstacle(details):
+            raise obstacle
         count = 1 if request.count is UNSET else request.count
         check_count(profile, count, len(self.of_profile(profile.runtime_profile)))
-        metadata = metadata_dict(request.metadata)
-        started: list[Instance] = []
+        created = [self.reserve(profile, metadata_dict(request.metadata)) for _ in range(count)]
         failures: list[InstanceStartError] = []
 
-        async def start_one() -> None:
+        async def start_one(instance: Instance) -> None:
             try:
-                started.append(await self.start(profile, request.overrides, metadata))
+                await self.start(instance, profile, request.overrides)
             except InstanceStartError as exc:
                 failures.append(exc)
                 tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:
-            for _ in range(count):
-                tasks.start_soon(start_one)
+            for instance in created:
+                tasks.start_soon(start_one, instance)
         if failures:
-            await self._stop_all(started)
+            await self._stop_all([i for i in created if i.lifecycle is InstanceState.READY])
             raise failures[0]
-        return started
+        return created
 
-    async def start(
-        self,
-        profile: RuntimeProfile,
-        overrides: InstanceCreateRequestOverrides | UnsetType = UNSET,
-        metadata: dict[str, object] | None = None,
-    ) -> Instance:
-        """Launch one instance and wait until it is healthy; nothing is left of one that is not.
+    def reserve(self, profile: RuntimeProfile, metadata: dict[str, object] | None = None) -> Instance:
+        """Take a place in the pool for an instance; `start` it next.
 
         Raises:
             ProfileNotLaunchableError: the profile does not say how.
-            InstanceStartError: with the tail of its stderr.
         """
-        instance_id, nonce = new_id("inst"), secrets.token_hex(16)
-        plan = plan_launch(profile, overrides, instance_id=instance_id, nonce=nonce, environment=os.environ)
+        details = self._exec_of(profile)
         facts = InstanceFacts(
-            instance_id=instance_id,
+            instance_id=new_id("inst"),
             endpoint="http://127.0.0.1:0",
             managed=True,
             runtime_profile=profile.runtime_profile,
             profile_version=self._profiles.version(profile.runtime_profile),
             runtime_name=None if profile.runtime_name is UNSET else profile.runtime_name,
-            concurrency=plan.exec.concurrency,
-            stop_grace_s=plan.exec.stop_grace_s,
-            nonce=nonce,
+            concurrency=details.concurrency,
+            stop_grace_s=details.stop_grace_s,
+            nonce=secrets.token_hex(16),
             metadata=metadata,
         )
-        instance = self._instances[instance_id] = Instance(facts, InstanceState.STARTING)
+        instance = self._instances[facts.instance_id] = Instance(facts, InstanceState.STARTING)
+        return instance
+
+    async def start(
+        self,
+        instance: Instance,
+        profile: RuntimeProfile,
+        overrides: InstanceCreateRequestOverrides | UnsetType = UNSET,
+    ) -> None:
+        """Launch a reserved instance and wait until it is healthy; nothing is left of one that is not.
+
+        Raises:
+            InstanceStartError: with the tail of its stderr.
+        """
         try:
+            surroundings = await self._preparation.surroundings(self._exec_of(profile))
+            if surroundings.venv is not None:
+                instance.facts.environment = surroundings.venv.name
+            plan = plan_launch(
+                profile,
+                overrides,
+                surroundings,
+                instance_id=instance.instance_id,
+                nonce=str(instance.facts.nonce),
+            )
             await self._starter.launch(instance, plan)
+            if instance.lifecycle is not InstanceState.STARTING or instance.exited is not None:
+                raise InstanceStartError("The instance ended while it started.")
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._discard(instance)
             raise
         self._ready(instance)
-        return instance
 
     async def register(self, request: InstanceRegisterRequest) -> Instance:
         """Take in a runtime that somebody else runs, after a look at it.
@@ -193,10 +190,13 @@ class InstanceManager:
         """
         endpoint = normal_endpoint(request.runtime_api_endpoint)
         check_endpoint(endpoint)
-        for known in self._instances.values():
-            if known.endpoint == endpoint:
+        for known in self.all():
+            if known.endpoint == endpoint and known.lifecycle is InstanceState.READY:
                 return known
         version = await probe(endpoint)
+        for known in self.all():
+            if known.endpoint == endpoint and known.lifecycle is InstanceState.ERROR:
+                del self._instances[known.instance_id]
         facts = InstanceFacts(
             instance_id=new_id("inst"),
             endpoint=endpoint,
@@ -219,9 +219,11 @@ class InstanceManager:
             InstanceNotFoundError: there is none with this id.
         """
         instance = self.get(instance_id)
+        starting = instance.lifecycle is InstanceState.STARTING
         instance.lifecycle = InstanceState.STOPPING
+        instance.changed.notify()
         with anyio.move_on_after(instance.facts.stop_grace_s):
-            while instance.assigned:
+            while instance.assigned or (starting and instance_id in self._instances):
                 await instance.changed.wait()
         await self._stop(instance)
 
@@ -232,9 +234,11 @@ class InstanceManager:
     # -- what the launcher says ------------------------------------------------------------------------------
 
     async def attach(self) -> None:
-        """Find the instances of an earlier daemon again; what is not there any more is forgotten."""
-        records = await self._starter.launcher.list()
-        alive = {r.launched.instance_id: r.launched for r in records if r.exited is None}
+        """Find the instances of an earlier daemon again; what is not there any more is forgotten.
+
+        A managed one is the same where process id, start time and boot are; how it fares is watched from then on.
+        """
+        alive = await self._starter.list_alive()
         async with anyio.create_task_group() as tasks:
             for record in await self._store.list_instances():
                 facts = json.decode(record.body, type=InstanceFacts)
@@ -242,6 +246,14 @@ class InstanceManager:
                 instance.cursor = record.cursor
                 self._instances[facts.instance_id] = instance
                 tasks.start_soon(self._attach_one, instance, alive.get(facts.instance_id))
+        await self.sweep()
+
+    async def sweep(self) -> None:
+        """Stop what the launcher has and nobody here knows: an earlier daemon, or connection, ended before it could."""
+        for instance_id in await self._starter.list_alive():
+            if instance_id not in self._instances:
+                _log.warning("stray_instance_stopped", instance_id=instance_id)
+                await self._starter.stop_stray(instance_id)
 
     async def follow_launcher(self, launcher: LauncherClient) -> None:
         """Drop instances whose process has ended. Ends when the launcher is gone, and with it all it started."""
@@ -252,36 +264,82 @@ class InstanceManager:
             instance.exited = exited
             instance.changed.notify()
             if instance.lifecycle is InstanceState.READY:
-                _log.warning("instance_exited", **to_builtins(exited))
-                await self._discard(instance)
+                await self.drop(instance, how_it_ended(exited))
         for instance in self.all():
             if instance.facts.managed and instance.lifecycle is InstanceState.READY:
-                await self._discard(instance)
+                await self.drop(instance, "died with the launcher")
 
-    def use_launcher(self, launcher: LauncherClient) -> None:
-        """Start and stop instances by this launcher from now on."""
-        self._starter.launcher = launcher
+    async def drop(self, instance: Instance, reason: str) -> None:
+        """An instance is of no use any more, by no wish of anybody: end what is left of it.
+
+        A registered one is not ours to end: it stays in the list, and may come back.
+        """
+        if instance.lifecycle is not InstanceState.READY:
+            return
+        tail = "" if instance.exited is None else self._preparation.redactor.text(instance.exited.stderr_tail)
+        _log.warning("instance_dropped", instance_id=instance.instance_id, reason=reason, stderr_tail=tail)
+        if instance.facts.managed:
+            await self._discard(instance)
+            self.on_exit(instance, reason)
+        else:
+            self.show_error(instance, reason)
+            self.on_gone(instance)
+
+    def revive(self, instance: Instance) -> None:
+        """A registered instance answers again."""
+        if instance.lifecycle is InstanceState.ERROR:
+            instance.error = None
+            self._ready(instance)
+
+    def show_error(self, instance: Instance, reason: str) -> None:
+        """Leave an instance that ended in the list, as the reason why its profile starts nothing any more."""
+        instance.lifecycle = InstanceState.ERROR
+        instance.error = reason
+        self._instances[instance.instance_id] = instance
+
+    def clear_errors(self, name: str) -> None:
+        """Somebody changed something: what was wrong with a profile is forgotten."""
+        for instance in self.all():
+            if instance.runtime_profile == name and instance.lifecycle is InstanceState.ERROR:
+                del self._instances[instance.instance_id]
+
+    def use_launcher(self, launcher: LauncherClient | None) -> None:
+        """Start and stop instances by this launcher from now on; None while there is none."""
+        self._starter.use(launcher)
+
+    @property
+    def has_launcher(self) -> bool:
+        """Whether instances can be started now."""
+        return self._starter.has_launcher
 
     # ---------------------------------------------------------------------------------------------------------
 
+    def _exec_of(self, profile: RuntimeProfile) -> AnyExec:
+        details = find_exec(profile.extensions)
+        if details is None:
+            raise ProfileNotLaunchableError(profile.runtime_profile)
+        return details
+
     async def _attach_one(self, instance: Instance, launched: Launched | None) -> None:
         facts = instance.facts
-        identity = (facts.pid, facts.start_time, facts.boot_id)
-        if facts.managed and (launched is None or identity != (launched.pid, launched.start_time, launched.boot_id)):
+        if not facts.managed:
+            await self._attach_registered(instance)
+        elif launched is not None and facts.identity == launched.identity:
+            self._ready(instance)
+        else:
             await self._discard(instance)
-            return
+
+    async def _attach_registered(self, instance: Instance) -> None:
         try:
-            version = await probe(facts.endpoint)
-            check_nonce(version, facts.nonce, facts.endpoint)
+            instance.learn(await probe(instance.endpoint))
         except RuntimeProbeError as exc:
-            _log.warning("instance_lost", instance_id=facts.instance_id, reason=exc.message)
-            await self._discard(instance)
-            return
-        instance.learn(version)
-        self._ready(instance)
+            self.show_error(instance, exc.message)
+        else:
+            self._ready(instance)
 
     def _ready(self, instance: Instance) -> None:
         instance.lifecycle = InstanceState.READY
+        instance.ready_since = instance.idle_since = anyio.current_time()
         _log.info("instance_ready", instance_id=instance.instance_id, endpoint=instance.endpoint)
         self.on_ready(instance)
 
@@ -306,6 +364,18 @@ class InstanceManager:
             _log.warning("instance_record_stays", instance_id=instance.instance_id, error=exc.message)
         instance.changed.notify()
         self.on_gone(instance)
+
+
+def launch_details(profile: RuntimeProfile) -> AnyExec:
+    """How instances of the profile are launched.
+
+    Raises:
+        ProfileNotLaunchableError: the profile does not say.
+    """
+    details = find_exec(profile.extensions)
+    if details is None:
+        raise ProfileNotLaunchableError(profile.runtime_profile)
+    return details
 
 
 def check_count(profile: RuntimeProfile, count: int, present: int) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
+from arp_daemon import jarvis_exec
 from arp_daemon.errors import ProfileNotLaunchableError
-from arp_daemon.exec_spec import AnyExec, CommandExec, RuntimeExec, find_exec
+from arp_daemon.exec_spec import AnyExec, CommandExec, PythonExec, RuntimeExec, find_exec
 from arp_daemon.launcher.protocol import LaunchSpec
-from arp_service.errors import InvalidRequestError
+from arp_daemon.overrides import REGISTRY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from arp_model import InstanceCreateRequestOverrides, RuntimeProfile
 
@@ -32,11 +34,21 @@ _INHERITED = (
     "USER",
     "SSL_CERT_FILE",
 )
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# A client who sets one of these runs code of its own choice as the instance's user.
-_LOADER = re.compile(r"(LD_|DYLD_|PYTHON|NODE_OPTIONS|BASH_ENV|ENV\Z|PATH\Z|IFS\Z|PERL5|RUBY|GCONV_PATH|ARP_LAUNCHER_)")
 NONCE_VARIABLE = "ARP_INSTANCE_NONCE"
-_REGISTRY_VARIABLE = "ARP_TOOL_REGISTRY_URL"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a launch takes from outside its profile.
+
+    `environment` is the daemon's own, `secrets` are the values of `env_from`, and `venv` is the folder of the
+    profile's Python environment, where it has one.
+    """
+
+    environment: Mapping[str, str]
+    data_dir: Path
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    venv: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,71 +62,93 @@ class LaunchPlan:
 def plan_launch(
     profile: RuntimeProfile,
     overrides: InstanceCreateRequestOverrides | UnsetType,
+    surroundings: Surroundings,
     *,
     instance_id: str,
     nonce: str,
-    environment: Mapping[str, str],
 ) -> LaunchPlan:
     """Return the plan; the profile's defaults first, then the overrides: env is merged, args are added.
 
+    The overrides have been checked (`arp_daemon.overrides`).
+
     Raises:
         ProfileNotLaunchableError: the profile does not say how to launch.
-        InvalidRequestError: an override sets what no client may set.
     """
     details = find_exec(profile.extensions)
     if details is None:
         raise ProfileNotLaunchableError(profile.runtime_profile)
-    parts = [part for part in (profile.defaults, overrides) if part is not UNSET]
-    env = {name: environment[name] for name in _INHERITED if name in environment}
-    args: list[str] = []
-    for part in parts:
-        if part.env is not UNSET:
-            env.update(part.env)
-        if part.args is not UNSET:
-            args.extend(part.args)
-        if part.tool_registry_url is not UNSET:
-            env[_REGISTRY_VARIABLE] = part.tool_registry_url
+    env = _environment(profile, details, overrides, surroundings)
     env[NONCE_VARIABLE] = nonce
-    return LaunchPlan(details, _launch_spec(details, instance_id, env, args))
-
-
-def check_overrides(overrides: InstanceCreateRequestOverrides | UnsetType) -> None:
-    """Refuse names and values of environment variables that would break out of the profile.
-
-    Raises:
-        InvalidRequestError: naming the variable.
-    """
-    if overrides is UNSET or overrides.env is UNSET:
-        return
-    for name, value in overrides.env.items():
-        if not _ENV_NAME.match(name) or "\0" in value:
-            raise InvalidRequestError(f"$.overrides.env: {name[:60]!r} is not a usable environment variable.")
-        if _LOADER.match(name):
-            raise InvalidRequestError(
-                f"$.overrides.env: {name!r} decides what code runs; set it in the profile's defaults instead."
-            )
-
-
-def _launch_spec(details: AnyExec, instance_id: str, env: dict[str, str], args: list[str]) -> LaunchSpec:
-    if isinstance(details, CommandExec):
-        return LaunchSpec(
-            instance_id=instance_id,
-            argv=[*details.command, *args],
-            env=env,
-            cwd=details.working_directory,
-            listen=details.listen,
-            stop_grace_s=details.stop_grace_s,
-        )
-    return LaunchSpec(
+    args = [word for part in (profile.defaults, overrides) if part is not UNSET for word in part.args or ()]
+    how = _how_to_start(details, surroundings.venv)
+    how.argv.extend(args)
+    spec = LaunchSpec(
         instance_id=instance_id,
-        argv=[*_runtime_program(details), "serve", "--host", "fd://{fd}", "--agent", details.agent, *args],
+        argv=how.argv,
         env=env,
-        template=details.template,
-        listen="fd",
+        cwd=details.working_directory,
+        template=how.template,
+        listen="fd" if how.takes_socket else "port",
         stop_grace_s=details.stop_grace_s,
     )
+    return LaunchPlan(details, spec)
 
 
-def _runtime_program(details: RuntimeExec) -> list[str]:
-    """A fork of a template is told its words only; an exec also needs the program."""
-    return ["arp-runtime"] if details.template is not None else [sys.executable, "-m", "arp_runtime"]
+def _environment(
+    profile: RuntimeProfile,
+    details: AnyExec,
+    overrides: InstanceCreateRequestOverrides | UnsetType,
+    surroundings: Surroundings,
+) -> dict[str, str]:
+    """What comes later wins."""
+    outer = surroundings.environment
+    env = {name: outer[name] for name in _INHERITED if name in outer}
+    if surroundings.venv is not None:
+        programs = [str(surroundings.venv / "bin"), *filter(None, [env.get("PATH")])]
+        env |= {"PATH": os.pathsep.join(programs), "VIRTUAL_ENV": str(surroundings.venv)}
+    env |= details.env
+    if profile.defaults is not UNSET:
+        env |= _variables(profile.defaults.env, profile.defaults.tool_registry_url)
+    env |= surroundings.secrets
+    if overrides is not UNSET:
+        env |= _variables(overrides.env, overrides.tool_registry_url)
+    return jarvis_exec.variables(env, surroundings.data_dir) if jarvis_exec.is_in_force(profile.extensions) else env
+
+
+def _variables(env: dict[str, str] | UnsetType, tool_registry_url: str | UnsetType) -> dict[str, str]:
+    registry = {} if tool_registry_url is UNSET else {REGISTRY_VARIABLE: tool_registry_url}
+    return registry if env is UNSET else {**env, **registry}
+
+
+@dataclass(frozen=True)
+class _HowToStart:
+    argv: list[str]
+    takes_socket: bool
+    template: str | None = None
+
+
+def _how_to_start(details: AnyExec, venv: Path | None) -> _HowToStart:
+    match details:
+        case CommandExec(command=command, listen=listen):
+            return _HowToStart([*command], takes_socket=listen == "fd")
+        case RuntimeExec(agent=agent, template=template):
+            # A fork of a template is told its words only; an exec also needs the program.
+            program = ["arp-runtime"] if template is not None else [sys.executable, "-m", "arp_runtime"]
+            return _HowToStart(_serve(program, agent), takes_socket=True, template=template)
+        case PythonExec(agent=agent, command=command, listen=listen):
+            if venv is None:
+                raise ValueError("the environment of a python profile is built before it is launched")
+            programs = {"{python}": str(venv / "bin" / "python"), "{bin}": str(venv / "bin")}
+            if agent is not None:
+                return _HowToStart(_serve([programs["{python}"], "-m", "arp_runtime"], agent), takes_socket=True)
+            return _HowToStart([_replace(word, programs) for word in command or ()], takes_socket=listen == "fd")
+
+
+def _serve(program: list[str], agent: str) -> list[str]:
+    return [*program, "serve", "--host", "fd://{fd}", "--agent", agent]
+
+
+def _replace(word: str, values: Mapping[str, str]) -> str:
+    for placeholder, value in values.items():
+        word = word.replace(placeholder, value)
+    return word

@@ -1,4 +1,8 @@
-"""The link to one ready instance: sends it runs, follows their events, cancels them."""
+"""The link to one ready instance: sends it runs, follows their events, cancels them.
+
+All that a link remembers of a run is its phase: `assigned` until it is sent, `sent` until the instance has answered
+for it, then `accepted`.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +10,35 @@ from typing import TYPE_CHECKING
 
 import anyio
 import structlog
-from arp_sdk.runtime import AsyncRuntimeClient
 
 from arp_daemon.follower import Follower
 from arp_daemon.instance import BATCH, EVENTS
-from arp_daemon.relay import Accepted, Refused, Relay, Unknown
-from arp_model import RunRequest
+from arp_daemon.open_run import OpenRun, Phase
+from arp_daemon.relay import NO_AUTHORITIES, Accepted, Refused, Relay, Unknown
+from arp_model import ErrorDetail, RunRequest
 from arp_sdk.errors import ArpApiError
+from arp_sdk.runtime import AsyncRuntimeClient
 from arp_service.changed import Changed
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from arp_daemon.instance import Instance
-    from arp_daemon.open_run import OpenRun
     from arp_daemon.relay import Outcome
     from arp_daemon.run_queue import RunQueue
     from arp_daemon.runs import RunManager
-    from arp_model import ErrorDetail
 
 _log = structlog.get_logger(__name__)
 
 _MAX_BATCH = 128
-# A run that instances keep refusing is not for them.
+# Half of what a runtime takes in one body: a larger run goes alone.
+_MAX_BATCH_BYTES = 2 * 1024 * 1024
+# A run that instances keep refusing, or that never arrives, is not for them.
 _MAX_REFUSALS = 3
-# After an instance said that it is busy, or could not be asked.
-_PAUSE_S = 0.25
+# After an instance said that it is busy, or could not be asked: doubling.
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 15.0
+_MAX_ASKS = 8
+_MAX_CANCELS = 5
 
 
 class Link:
@@ -42,23 +49,21 @@ class Link:
         self._runs = runs
         self._queue = queue
         self._relay = Relay(instance.endpoint)
-        self._client = AsyncRuntimeClient(base_url=instance.endpoint)
+        self._client = AsyncRuntimeClient(base_url=instance.endpoint, verify_ssl=NO_AUTHORITIES)
         self._follower = Follower(instance, self._relay, self._client, runs)
         self._tasks: TaskGroup | None = None
         self._scope = anyio.CancelScope()
-        self._given = Changed()
-        # A run goes from the outbox over claiming (its attempt is being recorded) to sent; there it is doubtful,
-        # where nobody knows whether it arrived, or accepted.
         self._outbox: list[OpenRun] = []
-        self._claiming: list[OpenRun] = []
-        self._sent: set[OpenRun] = set()
         self._doubtful: list[OpenRun] = []
-        self._accepted: set[OpenRun] = set()
+        self._given = Changed()
+        self._pause_s = _FIRST_PAUSE_S
 
     # -- what the dispatcher asks ----------------------------------------------------------------------------
 
     def give(self, run: OpenRun) -> None:
         """Take a run into the outbox."""
+        run.phase = Phase.ASSIGNED
+        run.instance_id = self.instance.instance_id
         self.instance.assign(run)
         self._outbox.append(run)
         self._given.notify()
@@ -66,32 +71,23 @@ class Link:
     def adopt(self, run: OpenRun) -> None:
         """Go on with a run that an earlier daemon had sent; whether it arrived is asked."""
         self.instance.assign(run)
-        self._sent.add(run)
         self._doubtful.append(run)
-        self._given.notify()
 
     def cancel(self, run: OpenRun) -> None:
-        """Ask the instance to cancel a run that it has; one that is not sent yet is looked at before it is."""
-        if run in self._accepted and self._tasks is not None:
-            self._tasks.start_soon(self._cancel, run)
+        """Cancel a run: at the instance, when it may have it; otherwise before it is sent."""
+        if run.phase is Phase.ACCEPTED:
+            self.stop_work(run)
+        elif run.phase is Phase.ASSIGNED:
+            self._given.notify()
 
-    def forget(self, run: OpenRun) -> None:
-        """A run has ended."""
-        self.instance.release(run)
-        self._sent.discard(run)
-        self._accepted.discard(run)
+    def stop_work(self, run: OpenRun) -> None:
+        """Ask the instance to stop working on a run."""
+        if self._tasks is not None and run.token is not None:
+            self._tasks.start_soon(self._cancel, run.token)
 
     def cut(self) -> None:
         """The instance is gone: stop both loops."""
         self._scope.cancel()
-
-    def sent(self) -> list[OpenRun]:
-        """The runs that the instance may have."""
-        return list(self._sent)
-
-    def unsent(self) -> list[OpenRun]:
-        """The runs that it certainly does not have."""
-        return [run for run in (*self._claiming, *self._outbox) if not run.ending]
 
     # -- the two loops ---------------------------------------------------------------------------------------
 
@@ -100,102 +96,147 @@ class Link:
         with self._scope:
             async with self._relay, self._client, anyio.create_task_group() as tasks:
                 self._tasks = tasks
+                for run in self._doubtful:
+                    tasks.start_soon(self._ask, run)
                 if EVENTS in self.instance.features:
                     tasks.start_soon(self._follower.follow_instance)
-                await self._send_for_ever()
+                while True:
+                    batch = await self._next_batch()
+                    if batch:
+                        await self._send(batch)
+                    else:
+                        await self._given.wait()
 
-    async def _send_for_ever(self) -> None:
-        while True:
-            doubtful, self._doubtful = self._doubtful, []
-            for run in doubtful:
-                await self._ask(run)
-            self._claiming, self._outbox = self._outbox[:_MAX_BATCH], self._outbox[_MAX_BATCH:]
-            if self._claiming:
-                await self._send()
-            elif not self._doubtful:
-                await self._given.wait()
+    async def _next_batch(self) -> list[OpenRun]:
+        """Take from the outbox what fits into one call; what is canceled meanwhile ends here."""
+        batch: list[OpenRun] = []
+        size = 0
+        while self._outbox and len(batch) < _MAX_BATCH and size < _MAX_BATCH_BYTES:
+            run = self._outbox[0]
+            if batch and size + len(run.request) > _MAX_BATCH_BYTES:
+                break
+            self._outbox.pop(0)
+            if run.cancel_requested and run.phase is Phase.ASSIGNED:
+                await self._runs.end_canceled(run)
+            elif not run.ended:
+                batch.append(run)
+                size += len(run.request)
+        return batch
 
-    async def _send(self) -> None:
-        """Claim the batch on the disk, then send it."""
-        for run in [run for run in self._claiming if run.cancel_requested or run.ending]:
-            self._claiming.remove(run)
-            self.instance.release(run)
-            await self._runs.end_canceled(run)
-        await self._runs.start_attempts(self._claiming, self.instance.instance_id)
-        batch, self._claiming = self._claiming, []
-        self._sent.update(batch)
-        outcomes = await self._hand_over([_request_of(run) for run in batch])
+    async def _send(self, batch: list[OpenRun]) -> None:
+        """Claim the batch on the disk, then send it. A run that is sent again keeps its token."""
+        fresh = [run for run in batch if run.phase is Phase.ASSIGNED]
+        if fresh:
+            await self._runs.start_attempts(fresh, self.instance.instance_id)
+        batch = [run for run in batch if not run.ended]
+        if BATCH in self.instance.features and len(batch) > 1:
+            self._take_outcomes(batch, await self._hand_over_batch(batch))
+            return
+        for run in batch:
+            run.phase = Phase.SENT
+            self._take_outcomes([run], [await self._relay.hand_over(_request_of(run))])
+
+    async def _hand_over_batch(self, batch: list[OpenRun]) -> list[Outcome]:
+        for run in batch:
+            run.phase = Phase.SENT
+        return await self._relay.hand_over_batch([_request_of(run) for run in batch])
+
+    def _take_outcomes(self, batch: list[OpenRun], outcomes: list[Outcome]) -> None:
+        """All at once, without a wait in between: when the instance dies now, it is known what it had."""
+        assert self._tasks is not None
         for run, outcome in zip(batch, outcomes, strict=True):
-            await self._take_outcome(run, outcome)
-
-    async def _hand_over(self, requests: list[bytes]) -> list[Outcome]:
-        if BATCH in self.instance.features:
-            return await self._relay.hand_over_batch(requests)
-        return [await self._relay.hand_over(request) for request in requests]
-
-    async def _take_outcome(self, run: OpenRun, outcome: Outcome) -> None:
-        match outcome:
-            case Accepted():
-                self._has(run)
-            case Refused(error, busy):
-                await self._take_back(run, error, busy=busy)
-            case Unknown(reason):
-                _log.warning("hand_over_doubtful", run_id=run.run_id, reason=reason)
-                self._doubtful.append(run)
+            if run.ended:
+                continue
+            match outcome:
+                case Accepted():
+                    self._has(run)
+                case Refused(error, busy):
+                    run.phase = Phase.ASSIGNED
+                    self.instance.release(run)
+                    self._tasks.start_soon(self._take_back, run, error, busy)
+                case Unknown(reason):
+                    _log.warning("hand_over_doubtful", run_id=run.run_id, reason=reason)
+                    self._tasks.start_soon(self._ask, run)
 
     def _has(self, run: OpenRun) -> None:
         """The instance has the run."""
-        if run not in self._sent or self._tasks is None:  # it has ended meanwhile
-            return
-        self._accepted.add(run)
+        assert self._tasks is not None
+        run.phase = Phase.ACCEPTED
+        self._pause_s = _FIRST_PAUSE_S
         if EVENTS not in self.instance.features:
             self._tasks.start_soon(self._follower.follow_run, run)
         if run.cancel_requested:
-            self._tasks.start_soon(self._cancel, run)
+            self.stop_work(run)
 
-    async def _take_back(self, run: OpenRun, error: ErrorDetail, *, busy: bool) -> None:
+    async def _take_back(self, run: OpenRun, error: ErrorDetail, busy: bool) -> None:
         """The instance provably does not have the run."""
-        self.forget(run)
-        run.refusals += 0 if busy else 1
+        run.refusals += not busy
         if run.refusals >= _MAX_REFUSALS:
             await self._runs.fail(run, error)
             return
-        if busy:
-            self._pause()
+        self._pause()
         await self._runs.queue_again(run, error.code)
 
     def _pause(self) -> None:
-        """Give it nothing for a moment."""
+        """Give it nothing for a while."""
         if self._tasks is not None and not self.instance.paused:
             self.instance.paused = True
             self._tasks.start_soon(self._unpause)
 
     async def _unpause(self) -> None:
-        await anyio.sleep(_PAUSE_S)
+        await anyio.sleep(self._pause_s)
+        self._pause_s = min(self._pause_s * 2, _LAST_PAUSE_S)
         self.instance.paused = False
         self._queue.changed.notify()
 
     async def _ask(self, run: OpenRun) -> None:
-        """Ask until it is known whether the instance has the run; when the instance is gone, the link is cut."""
-        while not run.ending:
+        """Ask until it is known whether the instance has the run.
+
+        One that never arrived is sent again under the same token: should the first try still arrive, it is the same
+        run. When the instance dies meanwhile, the link is cut.
+        """
+        pause = _FIRST_PAUSE_S
+        for _ in range(_MAX_ASKS):
+            if run.ended:
+                return
             try:
-                await self._client.get_run_status(run.token)
+                await self._client.get_run_status(str(run.token))
             except ArpApiError as exc:
                 if exc.status_code == 404:
-                    self.forget(run)
-                    await self._runs.queue_again(run, "never_arrived")
+                    await self._send_again(run)
                     return
-                await anyio.sleep(_PAUSE_S)
+                await anyio.sleep(pause)
+                pause *= 2
             else:
-                self._has(run)
+                if not run.ended:
+                    self._has(run)
                 return
+        message = "The instance does not say whether it has the run."
+        await self._runs.fail(run, ErrorDetail(code="instance_lost", message=message, retryable=True))
 
-    async def _cancel(self, run: OpenRun) -> None:
+    async def _send_again(self, run: OpenRun) -> None:
+        run.refusals += 1
+        if run.refusals >= _MAX_REFUSALS:
+            message = "The instance takes the run, and then does not know it."
+            await self._runs.fail(run, ErrorDetail(code="runtime_error", message=message, retryable=True))
+            return
+        self._outbox.append(run)
+        self._given.notify()
+
+    async def _cancel(self, token: str) -> None:
         """The relay brings the end; a runtime that cannot cancel goes on to its own end."""
-        try:
-            await self._client.cancel_run(run.token)
-        except ArpApiError as exc:
-            _log.warning("cancel_failed", run_id=run.run_id, instance_id=run.instance_id, error=str(exc))
+        pause = _FIRST_PAUSE_S
+        for _ in range(_MAX_CANCELS):
+            try:
+                await self._client.cancel_run(token)
+            except ArpApiError as exc:
+                if exc.status_code is not None and exc.status_code < 500:
+                    _log.info("cancel_refused", instance_id=self.instance.instance_id, token=token, error=str(exc))
+                    return
+                await anyio.sleep(pause)
+                pause *= 2
+            else:
+                return
 
 
 def _request_of(run: OpenRun) -> bytes:
@@ -203,5 +244,5 @@ def _request_of(run: OpenRun) -> bytes:
     if run.token == run.run_id:
         return run.request
     request = RunRequest.from_json(run.request)
-    request.run_id = run.token
+    request.run_id = str(run.token)
     return request.to_json()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -17,21 +18,39 @@ if TYPE_CHECKING:
     from arp_daemon.store import RunRecord
 
 # Watchers that are near the end of the log are served from memory; who is behind reads the store.
-_TAIL_FRAMES = 1024
+_TAIL_BYTES = 256 * 1024
+
+
+class Phase(Enum):
+    """Where a run is on its way; only the run manager and the link of its instance move it on."""
+
+    QUEUED = "queued"
+    """Waits for a slot."""
+    ASSIGNED = "assigned"
+    """An instance has been chosen; nothing has been sent."""
+    SENT = "sent"
+    """It may have reached the instance."""
+    ACCEPTED = "accepted"
+    """The instance has it."""
+    ENDED = "ended"
+    """Its end is decided; whatever else comes is dropped."""
+
+
+WITH_INSTANCE = frozenset({Phase.SENT, Phase.ACCEPTED})
 
 
 class OpenRun:
-    """Owned by the run manager; the dispatcher moves it between queue and instances."""
+    """Owned by the run manager."""
 
     __slots__ = (
         "attempt",
         "cancel_requested",
         "changed",
         "created_at",
-        "ending",
         "expected_seq",
         "instance_id",
         "next_seq",
+        "phase",
         "position",
         "refusals",
         "request",
@@ -40,6 +59,7 @@ class OpenRun:
         "started_at",
         "state",
         "tail",
+        "tail_bytes",
         "tail_start",
         "token",
     )
@@ -49,38 +69,44 @@ class OpenRun:
         self.position = record.position
         self.request = record.request
         self.selector = selector
+        self.phase = Phase.QUEUED
         self.state = record.state
         self.created_at = record.created_at
         self.started_at: datetime | None = record.started_at
         self.attempt = record.attempt
         self.instance_id: str | None = record.instance_id
         self.cancel_requested = record.cancel_requested_at is not None
-        self.token = record.run_id
+        self.token: str | None = None
         """The run id under which the present attempt's instance knows it."""
         self.next_seq = 0
         """The daemon's next seq."""
         self.expected_seq = 0
         """The next seq of the present attempt, as its instance counts."""
         self.refusals = 0
-        self.ending = False
-        """Its end is decided; whatever else comes is dropped."""
         self.changed = Changed()
-        self.tail: deque[bytes] = deque(maxlen=_TAIL_FRAMES)
+        self.tail: deque[bytes] = deque()
+        self.tail_bytes = 0
         self.tail_start = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether its end is decided."""
+        return self.phase is Phase.ENDED
 
     def add_frames(self, frames: list[bytes]) -> None:
         """Show stored events to the watchers."""
-        end = self.tail_start + len(self.tail) + len(frames)
         self.tail.extend(frames)
-        self.tail_start = end - len(self.tail)
+        self.tail_bytes += sum(map(len, frames))
+        while self.tail_bytes > _TAIL_BYTES:
+            self.tail_bytes -= len(self.tail.popleft())
+            self.tail_start += 1
         self.changed.notify()
 
     def frames_from(self, position: int) -> list[bytes] | None:
         """The frames from a seq on, or None where they are no longer in memory."""
         if position < self.tail_start:
             return None
-        skip = position - self.tail_start
-        return [frame for index, frame in enumerate(self.tail) if index >= skip]
+        return [self.tail[index] for index in range(position - self.tail_start, len(self.tail))]
 
     def status(self) -> RunStatus:
         """The standard's RunStatus."""

@@ -10,6 +10,7 @@ import anyio
 from msgspec import UNSET
 
 from arp_daemon.errors import EndpointNotAllowedError, RuntimeProbeError
+from arp_daemon.relay import NO_AUTHORITIES
 from arp_model import Status
 from arp_sdk.errors import ArpApiError
 from arp_sdk.runtime import AsyncRuntimeClient
@@ -32,6 +33,8 @@ def check_endpoint(url: str) -> None:
         EndpointNotAllowedError: it leads elsewhere.
     """
     place = "$.runtime_api_endpoint"
+    if any(ord(character) < 0x21 or ord(character) == 0x7F for character in url):
+        raise InvalidRequestError(f"{place}: a URL has no spaces and no control characters.")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -53,7 +56,7 @@ async def probe(endpoint: str) -> VersionInfo:
     """
     try:
         with anyio.fail_after(_PROBE_TIMEOUT_S):
-            async with AsyncRuntimeClient(base_url=endpoint) as client:
+            async with AsyncRuntimeClient(base_url=endpoint, verify_ssl=NO_AUTHORITIES) as client:
                 health = await client.health()
                 version = await client.version()
     except TimeoutError as exc:
@@ -65,6 +68,16 @@ async def probe(endpoint: str) -> VersionInfo:
     if API_VERSION not in version.supported_api_versions:
         raise RuntimeProbeError(f"{endpoint} does not speak ARP {API_VERSION}.")
     return version
+
+
+async def is_healthy(endpoint: str, timeout_s: float) -> bool:
+    """Whether the runtime answers in time and does not say that it is down."""
+    try:
+        with anyio.fail_after(timeout_s):
+            async with AsyncRuntimeClient(base_url=endpoint, verify_ssl=NO_AUTHORITIES) as client:
+                return (await client.health()).status is not Status.DOWN
+    except (TimeoutError, ArpApiError):
+        return False
 
 
 async def until_healthy(endpoint: str, nonce: str) -> VersionInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 import msgspec
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 _HAND_OVER_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Streams are silent between events; the runtime's heartbeats come every 15 s.
 _STREAM_TIMEOUT = httpx.Timeout(5.0, read=45.0)
-MAX_EVENT_BYTES = 8 * 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+_MAX_CURSOR = 256
 # Endpoints are plain http; to load the authorities for TLS would cost 20 ms an instance for nothing.
-_NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _BUSY = frozenset({429, 503})
 
 
@@ -68,12 +69,20 @@ class Unknown:
 Outcome = Accepted | Refused | Unknown
 
 
+class Delivery(NamedTuple):
+    """Some events of an instance, those that were none, and the cursor after them."""
+
+    events: list[WireEvent]
+    bad: list[BadEventError]
+    cursor: str | None
+
+
 class Relay:
     """One instance's connection pool, for `async with`."""
 
     def __init__(self, endpoint: str) -> None:
         self._client = httpx.AsyncClient(
-            base_url=endpoint, trust_env=False, follow_redirects=False, verify=_NO_AUTHORITIES
+            base_url=endpoint, trust_env=False, follow_redirects=False, verify=NO_AUTHORITIES
         )
 
     async def __aenter__(self) -> Relay:
@@ -101,19 +110,18 @@ class Relay:
         answer = await self._post("/v1/runs", request)
         return Accepted() if isinstance(answer, httpx.Response) else answer
 
-    async def follow(self, cursor: str | None) -> AsyncIterator[tuple[list[WireEvent], str | None]]:
+    async def follow(self, cursor: str | None) -> AsyncIterator[Delivery]:
         """Yield the events of all runs as they come, some at a time, with the cursor after them.
 
         Raises:
             StreamExpiredError, NoStreamError, RelayError: the stream cannot be had, or broke.
-            BadEventError: what came is no RunEvent.
+            BadEventError: what came is no event stream.
         """
         async for frames in self._stream("/v1/events", cursor):
-            last = frames[-1].id.decode(errors="replace")
-            yield [decode_event(f.data) for f in frames if f.data], last or None
+            yield Delivery(*_decode(frames), _cursor(frames[-1].id))
 
     async def follow_run(self, token: str, seq: int) -> AsyncIterator[list[WireEvent]]:
-        """Yield the events of one run from `seq` on; see `follow` for the errors."""
+        """Yield the events of one run from `seq` on; see `follow` for the errors, any bad event among them."""
         async for frames in self._stream(f"/v1/runs/{check_id(token, 'run_id')}/events", str(seq - 1) if seq else None):
             yield [decode_event(f.data) for f in frames if f.data]
 
@@ -145,6 +153,25 @@ class Relay:
         if response.status_code in _BUSY or response.is_client_error:
             return _refused(_error_of(response), busy=response.status_code in _BUSY)
         return Unknown(f"status {response.status_code}")
+
+
+def _decode(frames: list[SseFrame]) -> tuple[list[WireEvent], list[BadEventError]]:
+    events: list[WireEvent] = []
+    bad: list[BadEventError] = []
+    for frame in frames:
+        if frame.data:
+            try:
+                events.append(decode_event(frame.data))
+            except BadEventError as exc:
+                bad.append(exc)
+    return events, bad
+
+
+def _cursor(id_: bytes) -> str | None:
+    """A cursor that can be sent back as a header."""
+    if len(id_) > _MAX_CURSOR or not id_.isascii() or any(byte < 0x21 or byte == 0x7F for byte in id_):
+        raise BadEventError("an event id is no cursor")
+    return id_.decode() or None
 
 
 def _refused(error: ErrorDetail, *, busy: bool | None = None) -> Refused:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arp_daemon.wire_events import decode_event
 from arp_service.sse import Frames, frame
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ class RunLog:
         if frames is not None:
             return Frames(b"".join(frames), position + len(frames), ended=False)
         events = await self._store.list_events(self._stored_at, position, _PAGE)
-        body = b"".join(frame(str(e.seq), _type_of(e.event), e.event) for e in events)
-        ended = run is None and len(events) < _PAGE
+        body = b"".join(frame(str(e.seq), e.type, e.event) for e in events)
+        ended = not events and run is None and await self._has_ended()
         return Frames(body, position + len(events), ended)
 
     async def wait(self, position: int) -> None:
@@ -41,6 +40,5 @@ class RunLog:
         if run is not None and run.frames_from(position) == []:
             await run.changed.wait()
 
-
-def _type_of(event: bytes) -> str:
-    return decode_event(event).type.value
+    async def _has_ended(self) -> bool:
+        return (await self._runs.record(self._run_id)).ended_at is not None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_PORT = 8082
 
@@ -22,11 +26,29 @@ class Settings:
     data_dir: Path
     drain_grace_s: float = 10.0
     """How long running work may go on after SIGTERM."""
+    secrets_dir: Path | None = None
+    """The folder that `env_from` may read files of; by default `secrets` in the data dir."""
+    allow_env_from: tuple[str, ...] = ()
+    """The daemon's own variables that `env_from` may hand on."""
+    interpreters: Mapping[str, Path] = field(default_factory=dict)
+    """What profiles may name as `python`, beside the daemon's own interpreter."""
+    profiles_path: Path | None = None
+    """A TOML file or folder of profiles that are put at start."""
 
     @property
     def store_path(self) -> Path:
         """The SQLite file."""
         return self.data_dir / "daemon.sqlite3"
+
+    @property
+    def environments_path(self) -> Path:
+        """The Python environments that are built for profiles."""
+        return self.data_dir / "environments"
+
+    @property
+    def secrets_path(self) -> Path:
+        """The folder of secrets."""
+        return self.secrets_dir or self.data_dir / "secrets"
 
     @property
     def lock_path(self) -> Path:

@@ -1,36 +1,64 @@
-"""Launching one instance and waiting until it is healthy: the only module that talks to the launcher."""
+"""Launching one instance and waiting until it is healthy: the only module that talks to the launcher of instances."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
 
 from arp_daemon.errors import InstanceStartError, RuntimeProbeError
-from arp_daemon.launcher import LauncherError
+from arp_daemon.launcher import LauncherError, LauncherGoneError, LauncherStoppingError
 from arp_daemon.port_owner import listens_in_tree
 from arp_daemon.probe import until_healthy
+from arp_model import InstanceState
+from arp_service.changed import Changed
+from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
     from arp_daemon.instance import Instance
     from arp_daemon.launch_plan import LaunchPlan
-    from arp_daemon.launcher import Launched, LauncherClient
+    from arp_daemon.launcher import Exited, Launched, LauncherClient, LaunchSpec
+    from arp_daemon.redaction import Redactor
     from arp_daemon.store import Store
     from arp_model import VersionInfo
 
 _log = structlog.get_logger(__name__)
 
 _TAIL_LINES = 20
+# A launcher that died is replaced in a moment.
+_LAUNCHER_WAIT_S = 10.0
 
 
 class Starter:
     """Starts and stops processes of instances."""
 
-    launcher: LauncherClient
-
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, redactor: Redactor) -> None:
         self._store = store
+        self._redactor = redactor
+        self._launcher: LauncherClient | None = None
+        self._launcher_changed = Changed()
+
+    def use(self, launcher: LauncherClient | None) -> None:
+        """Work with this launcher from now on; None: there is none at the moment."""
+        self._launcher = launcher
+        self._launcher_changed.notify()
+
+    @property
+    def has_launcher(self) -> bool:
+        """Whether there is a launcher now."""
+        return self._launcher is not None
+
+    async def list_alive(self) -> dict[str, Launched]:
+        """The instances that the launcher has, by id. Raises LauncherError."""
+        records = await (await self._present_launcher()).list()
+        return {r.launched.instance_id: r.launched for r in records if r.exited is None}
+
+    async def stop_stray(self, instance_id: str) -> None:
+        """End an instance that nobody knows."""
+        with suppress(LauncherError):
+            await (await self._present_launcher()).stop(instance_id, 0.0)
 
     async def launch(self, instance: Instance, plan: LaunchPlan) -> None:
         """Launch and wait until healthy. A failure leaves cleaning up to the caller.
@@ -39,41 +67,67 @@ class Starter:
             InstanceStartError: with the tail of its stderr.
         """
         try:
-            launched = await self.launcher.launch(plan.spec)
+            launched = await self._launch(plan.spec)
         except LauncherError as exc:
             raise InstanceStartError(
                 f"The instance could not be launched: {exc.message}",
-                details={"code": exc.code, "stderr_tail": exc.stderr_tail},
+                details={"code": exc.code, "stderr_tail": self._redactor.text(exc.stderr_tail)},
             ) from exc
         facts = instance.facts
         facts.endpoint = f"http://{launched.host}:{launched.port}"
         facts.pid, facts.start_time, facts.boot_id = launched.pid, launched.start_time, launched.boot_id
         # Stored before it is healthy: a daemon that dies now finds it again.
-        await self._store.put_instance(instance.record())
+        await self._put(instance)
         instance.learn(await self._until_ready(instance, launched, plan))
-        await self._store.put_instance(instance.record())
+        await self._put(instance)
 
     async def stop(self, instance: Instance) -> None:
         """End its process and whatever that forked."""
+        if self._launcher is None:  # it took its instances along
+            return
         try:
-            await self.launcher.stop(instance.instance_id, instance.facts.stop_grace_s)
+            await self._launcher.stop(instance.instance_id, instance.facts.stop_grace_s)
         except LauncherError as exc:  # it was never launched, or has ended, or the launcher took it along
             _log.debug("nothing_to_stop", instance_id=instance.instance_id, reason=exc.message)
+
+    async def _launch(self, spec: LaunchSpec) -> Launched:
+        """A launcher that dies meanwhile took along what it had started: the next one is asked."""
+        launcher = await self._present_launcher()
+        try:
+            return await launcher.launch(spec)
+        except (LauncherGoneError, LauncherStoppingError):
+            return await (await self._present_launcher(other_than=launcher)).launch(spec)
+
+    async def _present_launcher(self, other_than: LauncherClient | None = None) -> LauncherClient:
+        """Wait for a launcher, where one is being started."""
+        with anyio.move_on_after(_LAUNCHER_WAIT_S):
+            while self._launcher is None or self._launcher is other_than:
+                await self._launcher_changed.wait()
+        if self._launcher is None or self._launcher is other_than:
+            raise LauncherGoneError("there is no launcher at the moment")
+        return self._launcher
+
+    async def _put(self, instance: Instance) -> None:
+        try:
+            await self._store.put_instance(instance.record())
+        except StoreUnavailableError as exc:
+            raise InstanceStartError(f"The instance could not be recorded: {exc.message}") from exc
 
     async def _until_ready(self, instance: Instance, launched: Launched, plan: LaunchPlan) -> VersionInfo:
         version: VersionInfo | None = None
         why = f"did not get healthy in {plan.exec.start_timeout_s:g} s"
 
-        async def watch_exit() -> None:
+        async def watch_end() -> None:
             nonlocal why
-            while instance.exited is None:
+            while instance.exited is None and instance.lifecycle is InstanceState.STARTING:
                 await instance.changed.wait()
-            why = _how_it_ended(instance)
+            why = "was deleted" if instance.exited is None else how_it_ended(instance.exited)
+            why += " while it started"
             tasks.cancel_scope.cancel()
 
         with anyio.move_on_after(plan.exec.start_timeout_s):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(watch_exit)
+                tasks.start_soon(watch_end)
                 try:
                     version = await until_healthy(instance.endpoint, str(instance.facts.nonce))
                 except RuntimeProbeError as exc:
@@ -87,14 +141,15 @@ class Starter:
 
     async def _last_words(self, instance: Instance) -> dict[str, Any]:
         try:
-            tail = await self.launcher.tail(instance.instance_id, "stderr", _TAIL_LINES)
+            launcher = await self._present_launcher()
+            tail = await launcher.tail(instance.instance_id, "stderr", _TAIL_LINES)
         except LauncherError:
             tail = "" if instance.exited is None else instance.exited.stderr_tail
-        return {"instance_id": instance.instance_id, "stderr_tail": tail}
+        return {"instance_id": instance.instance_id, "stderr_tail": self._redactor.text(tail)}
 
 
-def _how_it_ended(instance: Instance) -> str:
-    exited = instance.exited
-    if exited is None or exited.exit_code is None:
-        return f"was ended by signal {None if exited is None else exited.signal} while it started"
-    return f"exited with code {exited.exit_code} while it started"
+def how_it_ended(exited: Exited) -> str:
+    """In words: by which signal, or with which code."""
+    if exited.exit_code is None:
+        return f"was ended by signal {exited.signal}"
+    return f"exited with code {exited.exit_code}"

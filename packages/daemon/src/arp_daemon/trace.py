@@ -20,7 +20,7 @@ class _Entry(NamedTuple):
     data: dict[str, Any]
 
 
-def tell(run: RunRecord, attempts: list[Attempt], events: list[StoredEvent]) -> TraceResponse:
+def make_trace(run: RunRecord, attempts: list[Attempt], events: list[StoredEvent]) -> TraceResponse:
     """Queued, each attempt, each run event, the end; in the order of time."""
     entries = [_Entry(run.created_at, TraceLevel.INFO, "run.queued", {})]
     for attempt in attempts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="Model")
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+# msgspec gives up at about 1,000 levels; what is accepted must still fit into other documents.
+MAX_DEPTH = 256
+_BRACKETS_OR_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 # So much of a body that is too large is still read, and thrown away: a sender that is cut off in the middle sees a
 # broken connection and not the answer.
 _MAX_DISCARDED_BYTES = 64 * 1024 * 1024
@@ -65,8 +69,24 @@ def require_json(request: Request) -> None:
         raise UnsupportedMediaTypeError("Send the body with 'Content-Type: application/json'.")
 
 
+def nests_too_deep(text: bytes) -> bool:
+    """Whether JSON nests deeper than it could safely be decoded and shown again, inside of other documents."""
+    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = deepest = 0
+    for mark in _BRACKETS_OR_STRINGS.findall(text):
+        if mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in b"]}":
+            depth -= 1
+    return deepest > MAX_DEPTH
+
+
 def decode_struct(body: bytes, type_: type[M]) -> M:
     """Decode JSON into `type_`; see `read_struct` for the errors."""
+    if nests_too_deep(body):
+        raise InvalidJsonError(f"The body nests deeper than {MAX_DEPTH} levels.")
     try:
         return type_.from_json(body)
     except msgspec.ValidationError as exc:

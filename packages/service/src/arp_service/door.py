@@ -94,7 +94,7 @@ def check_origin(headers: Headers) -> None:
     origin = headers.get("origin")
     if origin is None:
         return
-    if urlsplit(origin).netloc.lower() != headers["host"].lower() or not origin.startswith("http://"):
+    if origin.lower() != f"http://{headers['host'].lower()}":
         raise OriginNotAllowedError(f"Pages of {origin[:100]!r} may not call this service.")
 
 

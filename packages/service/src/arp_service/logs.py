@@ -7,6 +7,11 @@ import sys
 
 import structlog
 
+# Local variables would carry requests, and with them secrets, into the log.
+_traceback_without_locals = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def configure_logging(level: str = "info", *, as_json: bool | None = None) -> None:
     """Set up logging for a process: JSON lines, or coloured text on a terminal (`as_json` None asks the stream)."""
@@ -17,7 +22,7 @@ def configure_logging(level: str = "info", *, as_json: bool | None = None) -> No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_traceback_without_locals, structlog.processors.JSONRenderer()]
         if json_lines
         else [structlog.dev.ConsoleRenderer()]
     )

@@ -51,7 +51,13 @@ class PeerLookup:
         or is not on this machine. A caller must take None for a stranger.
         """
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        self._socket.send(_question(client, server, self._sequence))
+        try:
+            return self._ask(_question(client, server, self._sequence))
+        except OSError:  # the kernel does not answer: nobody is known
+            return None
+
+    def _ask(self, question: bytes) -> int | None:
+        self._socket.send(question)
         while True:
             reply = self._socket.recv(_REPLY_BYTES)
             _length, kind, _flags, sequence, _port = _HEADER.unpack_from(reply)

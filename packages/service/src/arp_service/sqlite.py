@@ -12,10 +12,11 @@ import queue
 import re
 import sqlite3
 import threading
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import anyio.to_thread
+import structlog
 
 from arp_service.errors import UnavailableError
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
-Work = "Callable[[sqlite3.Connection], T]"
+
+_log = structlog.get_logger(__name__)
 
 # How many writes may share one transaction: enough to amortize a sync, few enough to answer soon.
 _MAX_GROUP = 512
@@ -118,12 +120,15 @@ class _Worker:
             return await future
 
     def _work(self) -> None:
-        connection = connect(self._path)
+        """Work until closed. A connection that cannot be had, or broke for good, is an answer to every job."""
         try:
+            with closing(connect(self._path)) as connection:
+                while (jobs := self._take()) is not None:
+                    self._answer(_run_group(connection, jobs) if self._grouped else _run_each(connection, jobs))
+        except sqlite3.Error as error:
+            _log.exception("store_thread_broke", path=str(self._path))
             while (jobs := self._take()) is not None:
-                self._answer(_run_group(connection, jobs) if self._grouped else _run_each(connection, jobs))
-        finally:
-            connection.close()
+                self._answer([_Outcome(job, None, error) for job in jobs])
 
     def _take(self) -> list[_Job] | None:
         """Wait for a job, and take all that wait with it; None at the end."""
@@ -203,7 +208,7 @@ def _run_group(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcom
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [_run_in_savepoint(connection, job) for job in jobs]
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except Exception as error:  # noqa: BLE001 - raised again in the tasks that wait for these jobs
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         return [_Outcome(job, None, error) for job in jobs]
@@ -246,7 +251,12 @@ def _resolve(outcomes: list[_Outcome]) -> None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
+    """What the disk or the lock refuses is for the caller to bear; anything else of SQLite's is a bug of ours."""
     try:
         yield
-    except sqlite3.Error as exc:
+    except sqlite3.OperationalError as exc:
         raise StoreUnavailableError(f"The store refused: {exc}.") from exc
+    except sqlite3.DatabaseError as exc:
+        if type(exc) is not sqlite3.DatabaseError:
+            raise
+        raise StoreUnavailableError(f"The store is damaged: {exc}.") from exc

@@ -1,4 +1,4 @@
-"""Server-sent events: frames, the response that streams a log by cursor, and a parser for the other end.
+"""Server-sent events: frames, and the response that streams a log by cursor.
 
 A watcher holds a position in a log, never a queue: it reads what is there, several events to one send, and waits
 for more. So a slow reader costs nothing but its place, and nothing is lost when it comes back.

@@ -40,6 +40,7 @@ def instance_routes(daemon: Daemon) -> list[Route]:
         if find_exec(daemon.profiles.get(body.runtime_profile).extensions) is None:
             raise ProfileNotLaunchableError(body.runtime_profile)
         created = await daemon.instances.create(body)
+        daemon.pool.asked_for(created)
         return StructResponse(InstanceCreateResponse(instances=[i.view() for i in created]))
 
     async def register_instance(request: Request) -> Response:
@@ -51,7 +52,9 @@ def instance_routes(daemon: Daemon) -> list[Route]:
         return StructResponse(InstanceRegisterResponse(instance=instance.view()))
 
     async def delete_instance(request: Request) -> Response:
-        await daemon.instances.delete(check_id(request.path_params["instance_id"], "instance_id"))
+        instance = daemon.instances.get(check_id(request.path_params["instance_id"], "instance_id"))
+        daemon.pool.let_go(instance)
+        await daemon.instances.delete(instance.instance_id)
         return Response(status_code=204)
 
     return [

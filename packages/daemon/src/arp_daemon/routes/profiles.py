@@ -35,7 +35,8 @@ def profile_routes(daemon: Daemon) -> list[Route]:
             page_size=page.size,
             next_page_token=page_token(_PAGES_OF, shown[-1].runtime_profile) if more else UNSET,
         )
-        return StructResponse(RuntimeProfileListResponse(profiles=shown, pagination=pagination))
+        views = [daemon.profiles.view(profile) for profile in shown]
+        return StructResponse(RuntimeProfileListResponse(profiles=views, pagination=pagination))
 
     async def upsert_runtime_profile(request: Request) -> Response:
         name = _name(request)
@@ -43,7 +44,7 @@ def profile_routes(daemon: Daemon) -> list[Route]:
         if body == RuntimeProfileUpsertRequest():
             # Allowed by the schema, but it would tell nobody anything: arp-conformance 0.2.6 expects a refusal too.
             raise InvalidProfileError("$: an empty profile says nothing; give at least a description.")
-        return StructResponse(await daemon.profiles.upsert(name, body))
+        return StructResponse(daemon.profiles.view(await daemon.profiles.upsert(name, body)))
 
     async def delete_runtime_profile(request: Request) -> Response:
         name = _name(request)

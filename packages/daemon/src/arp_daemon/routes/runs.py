@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from arp_daemon.run_log import RunLog
 from arp_daemon.runs import record_status
-from arp_daemon.trace import tell
+from arp_daemon.trace import make_trace
 from arp_model import Pagination, RunListResponse, RunRequest
 from arp_service.body import read_struct
 from arp_service.errors import InvalidPageTokenError
@@ -35,7 +35,7 @@ def run_routes(daemon: Daemon) -> list[Route]:
     async def submit_run(request: Request) -> Response:
         daemon.stop.check()
         body = await read_struct(request, RunRequest)
-        return StructResponse(await daemon.runs.submit(body, daemon.instances.check_selector), 202)
+        return StructResponse(await daemon.runs.submit(body, daemon.matcher.check), 202)
 
     async def list_runs(request: Request) -> Response:
         page = read_page(request, _PAGES_OF)
@@ -59,7 +59,7 @@ def run_routes(daemon: Daemon) -> list[Route]:
         record = await daemon.runs.record(_run_id(request))
         attempts = await daemon.store.list_attempts(record.position)
         events = await daemon.store.list_events(record.position, 0, _MAX_TRACE_EVENTS)
-        return StructResponse(tell(record, attempts, events))
+        return StructResponse(make_trace(record, attempts, events))
 
     async def stream_run_events(request: Request) -> Response:
         record = await daemon.runs.record(_run_id(request))

@@ -53,7 +53,10 @@ class Store(Protocol):
         """Return the attempts of a run, first to last."""
 
     async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
-        """Return up to `limit` events of a run from `seq` on, in order."""
+        """Return events of a run from `seq` on, in order: at most `limit`, fewer where they are large.
+
+        An empty list means that there are none (yet).
+        """
 
     async def count_events(self, position: int) -> int:
         """Return how many events a run has, which is the seq of its next one."""

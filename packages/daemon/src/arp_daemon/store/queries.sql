@@ -18,7 +18,7 @@ UPDATE attempts SET ended_at = ?, outcome = ? WHERE position = ? AND attempt = ?
 
 -- append_event --
 -- Add the next run event; fails if its seq is already taken.
-INSERT INTO run_events (position, seq, event, sum) VALUES (?, ?, ?, ?);
+INSERT INTO run_events (position, seq, type, event, sum) VALUES (?, ?, ?, ?, ?);
 
 -- end_run --
 -- End a run, once.

@@ -51,10 +51,11 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
-    """One run event: `event` is the whole RunEvent."""
+    """One run event: `event` is the whole RunEvent, `type` its type."""
 
     position: int
     seq: int
+    type: str
     event: bytes
 
 

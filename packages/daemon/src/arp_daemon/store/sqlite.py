@@ -36,6 +36,8 @@ _Q = load_queries(files(__package__).joinpath("queries.sql"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _AFTER_ALL = 2**63 - 1
+# Events that are read at once: however large they are, a reader costs no more memory.
+_PAGE_BYTES = 1024 * 1024
 
 
 @asynccontextmanager
@@ -101,7 +103,9 @@ class SqliteStore:
 
     async def append(self, batch: Append) -> None:
         """See `Store`."""
-        events = [(e.position, e.seq, e.event, _sum(f"{e.position}:{e.seq}", e.event)) for e in batch.events]
+        events = [
+            (e.position, e.seq, e.type, e.event, _sum(f"{e.position}:{e.seq}:{e.type}", e.event)) for e in batch.events
+        ]
         ends = [
             (
                 e.state.value,
@@ -149,7 +153,8 @@ class SqliteStore:
 
     async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
         """See `Store`."""
-        return [_event(*row) for row in await self._rows("list_events", position, seq, limit)]
+        rows = await self._database.read(lambda db: _page(db.execute(_Q["list_events"], (position, seq, limit))))
+        return [_event(*row) for row in rows]
 
     async def count_events(self, position: int) -> int:
         """See `Store`."""
@@ -223,9 +228,20 @@ def _run(row: tuple[Any, ...]) -> RunRecord:
     )
 
 
-def _event(position: int, seq: int, event: bytes, stored_sum: int) -> StoredEvent:
-    _verify(stored_sum, f"{position}:{seq}", event, f"event {seq} of the run at {position}")
-    return StoredEvent(position, seq, event)
+def _event(position: int, seq: int, type_: str, event: bytes, stored_sum: int) -> StoredEvent:
+    _verify(stored_sum, f"{position}:{seq}:{type_}", event, f"event {seq} of the run at {position}")
+    return StoredEvent(position, seq, type_, event)
+
+
+def _page(rows: sqlite3.Cursor) -> list[Any]:
+    """As many rows as may be in memory at once; at least one, where there is one."""
+    page, size = [], 0
+    for row in rows:
+        page.append(row)
+        size += len(row[3])
+        if size > _PAGE_BYTES:
+            break
+    return page
 
 
 def _sum(key: str, content: bytes) -> int:

@@ -33,6 +33,7 @@ CREATE TABLE attempts (
 CREATE TABLE run_events (
     position INTEGER NOT NULL REFERENCES runs (position),
     seq INTEGER NOT NULL,
+    type TEXT NOT NULL,
     event BLOB NOT NULL,
     sum INTEGER NOT NULL,
     PRIMARY KEY (position, seq)

@@ -1,0 +1,46 @@
+"""What has to be had before an instance can be launched: an environment, and the values of `env_from`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arp_daemon.env_from import SecretSources, resolve_env_from
+from arp_daemon.launch_plan import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from arp_daemon.environments import EnvironmentManager
+    from arp_daemon.errors import InstanceStartError
+    from arp_daemon.exec_spec import AnyExec
+    from arp_daemon.redaction import Redactor
+    from arp_daemon.settings import Settings
+
+
+class Preparation:
+    """Asked by the instance manager at each launch."""
+
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], environments: EnvironmentManager, redactor: Redactor
+    ) -> None:
+        self._data_dir = settings.data_dir
+        self._environ = environ
+        self._sources = SecretSources(settings.secrets_path, environ, frozenset(settings.allow_env_from))
+        self._environments = environments
+        self.redactor = redactor
+        """Knows every value that was given out, for whoever shows what an instance says."""
+
+    def obstacle(self, details: AnyExec) -> InstanceStartError | None:
+        """Why nothing can be launched now: the environment is being built (`EnvironmentBuildingError`), or failed."""
+        return self._environments.obstacle(details)
+
+    async def surroundings(self, details: AnyExec) -> Surroundings:
+        """Return what a launch takes from outside its profile; its secrets are hidden from now on.
+
+        Raises:
+            InstanceStartError: the environment is not there, or a value of `env_from` cannot be had.
+        """
+        venv = self._environments.folder_of(details)
+        secrets = await resolve_env_from(details.env_from, self._sources)
+        self.redactor.add(secrets.values())
+        return Surroundings(self._environ, self._data_dir, secrets, venv)

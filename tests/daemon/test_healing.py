@@ -1,0 +1,174 @@
+"""The pool heals itself, and no run is forgotten meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.daemon import RunningDaemon
+
+
+async def _until(daemon: RunningDaemon, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """Wait until the instances are as they should be."""
+    with anyio.fail_after(60):
+        while True:
+            instances = await daemon.instances()
+            if holds(instances):
+                return instances
+
+
+def _kill(instance: dict[str, Any], signum: int = signal.SIGKILL) -> None:
+    with suppress(ProcessLookupError):  # it died of itself, and nobody has noticed yet
+        os.kill(instance["extensions"]["arp.pid"], signum)
+
+
+async def test_a_profile_has_its_minimum_from_the_start_and_again_after_a_crash(daemon: RunningDaemon) -> None:
+    """`min` instances, without any run; a killed one is replaced."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", min=2, max=2)
+    first, second = await _until(daemon, lambda found: [i["state"] for i in found] == ["ready"] * 2)
+    _kill(first)
+    after = await _until(
+        daemon,
+        lambda found: (
+            [i["state"] for i in found] == ["ready"] * 2
+            and first["instance_id"] not in [i["instance_id"] for i in found]
+        ),
+    )
+    assert second["instance_id"] in [i["instance_id"] for i in after]
+
+
+async def test_an_instance_that_a_client_created_is_replaced_and_one_that_it_deleted_is_not(
+    daemon: RunningDaemon,
+) -> None:
+    """What was asked for is kept up until it is deleted."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1)
+    created = await daemon.client.post("/v1/instances", json={"runtime_profile": "default"})
+    (instance,) = created.json()["instances"]
+    _kill(instance)
+    (other,) = await _until(
+        daemon,
+        lambda found: [i["state"] for i in found] == ["ready"] and found[0]["instance_id"] != instance["instance_id"],
+    )
+    assert (await daemon.client.delete(f"/v1/instances/{other['instance_id']}")).status_code == 204
+    assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
+
+
+async def test_an_idle_instance_is_stopped_and_a_run_starts_another(daemon: RunningDaemon) -> None:
+    """Down to zero, and up again on demand."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1, idle_timeout_s=0.2)
+    assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
+    await _until(daemon, lambda found: found == [])
+    assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
+
+
+async def test_a_hung_instance_is_noticed_and_replaced(daemon: RunningDaemon) -> None:
+    """SIGSTOP: it does not answer; its run is lost, its process ends, another one takes its place."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", min=1, max=1)
+    (instance,) = await _until(daemon, lambda found: [i["state"] for i in found] == ["ready"])
+    run_id = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(run_id, "step")
+    process = psutil.Process(instance["extensions"]["arp.pid"])
+    _kill(instance, signal.SIGSTOP)
+    assert (await daemon.result(run_id))["error"]["code"] == "instance_lost"
+    await anyio.to_thread.run_sync(process.wait, 10)
+    await _until(
+        daemon,
+        lambda found: [i["state"] for i in found] == ["ready"] and found[0]["instance_id"] != instance["instance_id"],
+    )
+
+
+async def test_a_profile_whose_instances_keep_crashing_is_given_up_with_the_reason(daemon: RunningDaemon) -> None:
+    """After five crashes in a minute: an instance in state error, with its last words. A new version tries again."""
+    crash = [sys.executable, "-c", "import sys; sys.exit('no such model')"]
+    await daemon.put_profile("crashing", driver="command", command=crash, min=1)
+    (broken,) = await _until(daemon, lambda found: [i["state"] for i in found] == ["error"])
+    error = broken["extensions"]["arp.error"]
+    assert "exited with code 1" in error["reason"]
+    assert "no such model" in error["stderr_tail"]
+    run_id = await daemon.submit("x", runtime_selector={"runtime_profile": "crashing"})
+    assert (await daemon.result(run_id))["error"]["code"] == "instance_start_failed"
+    await daemon.put_profile("crashing", driver="runtime", template="arp_runtime.cli:main")
+    again = await daemon.submit("What is 1+1?", runtime_selector={"runtime_profile": "crashing"})
+    assert (await daemon.result(again))["ok"] is True
+
+
+async def test_no_run_is_forgotten_when_instances_die_under_load(daemon: RunningDaemon) -> None:
+    """Every accepted run ends, whatever the kill interrupted, and no slot leaks."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=2, concurrency=8)
+    run_ids: list[str] = []
+
+    async def submit() -> None:
+        run_ids.extend([await daemon.submit("count to 3") for _ in range(20)])
+
+    for _ in range(2):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(submit)
+            found = await _until(daemon, lambda found: any(i["state"] in {"ready", "busy"} for i in found))
+            _kill(next(i for i in found if i["state"] in {"ready", "busy"}))
+    states = {(await daemon.end(run_id))["state"] for run_id in run_ids}
+    assert states <= {"succeeded", "failed"}
+    await _until(daemon, lambda found: sum(i["extensions"]["arp.runs"] for i in found) == 0)
+
+
+async def test_queued_runs_outlive_the_launcher(daemon: RunningDaemon) -> None:
+    """The launcher is killed while runs wait: the next launcher's instances do them."""
+    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    first = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(first, "step")
+    queued = [await daemon.submit("What is 1+1?") for _ in range(3)]
+    (instance,) = await daemon.instances()
+    os.kill(psutil.Process(instance["extensions"]["arp.pid"]).ppid(), signal.SIGKILL)
+    assert (await daemon.result(first))["error"]["code"] == "instance_lost"
+    assert [(await daemon.result(run_id))["ok"] for run_id in queued] == [True] * 3
+
+
+async def test_a_run_that_waits_for_an_instance_that_is_deleted_is_told_so(daemon: RunningDaemon) -> None:
+    """It does not wait for ever for what can never come."""
+    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    first = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(first, "step")
+    (instance,) = await daemon.instances()
+    pinned = await daemon.submit("x", runtime_selector={"instance_id": instance["instance_id"]})
+    await daemon.client.post(f"/v1/runs/{first}:cancel")
+    os.kill(instance["extensions"]["arp.pid"], signal.SIGKILL)
+    error = (await daemon.result(pinned)).get("error", {"code": "it was quick"})
+    assert error["code"] in {"instance_not_found", "instance_lost", "it was quick"}
+
+
+async def test_a_stop_leaves_queued_runs_to_the_next_daemon(daemon: RunningDaemon) -> None:
+    """A slot that frees during the stop is not given away; after the next start the run is done."""
+    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    first = await daemon.submit("wait 2 seconds")
+    await daemon.until_event(first, "step")
+    queued = await daemon.submit("What is 1+1?")
+    assert await daemon.stop() == 0
+    await daemon.start()
+    assert (await daemon.get(f"/v1/runs/{first}"))["state"] == "succeeded"
+    assert (await daemon.result(queued))["ok"] is True
+
+
+async def test_an_instance_that_is_deleted_while_it_starts_does_not_come_to_life(daemon: RunningDaemon) -> None:
+    """The request that created it is told, and nothing is left."""
+    slow = [sys.executable, "-c", "import time; time.sleep(60)"]
+    await daemon.put_profile("slow", driver="command", command=slow)
+    async with anyio.create_task_group() as tasks:
+
+        async def create() -> None:
+            response = await daemon.client.post("/v1/instances", json={"runtime_profile": "slow"})
+            assert response.json()["error"]["code"] == "instance_start_failed"
+
+        tasks.start_soon(create)
+        (starting,) = await _until(daemon, lambda found: [i["state"] for i in found] == ["starting"])
+        assert (await daemon.client.delete(f"/v1/instances/{starting['instance_id']}")).status_code == 204
+    assert await daemon.instances() == []
