@@ -166,6 +166,16 @@ async def test_paging_goes_into_the_query(
     assert service.seen[0].query == {"page_size": "5", "page_token": "a b&c"}
 
 
+@pytest.mark.parametrize(("force", "query"), [(None, {}), (True, {"force": "true"}), (False, {"force": "false"})])
+async def test_a_truth_value_goes_into_the_query_as_json_has_it(
+    service: Service, caller: Caller, force: bool | None, query: dict[str, str]
+) -> None:
+    """And what is not given is not there."""
+    service.answer("DELETE", "/v1/admin/runtime-profiles/p", status=204)
+    await caller.call("Daemon", service.url, "delete_runtime_profile", "p", force=force)
+    assert service.seen[0].query == query
+
+
 async def test_what_is_not_given_is_not_in_the_query(service: Service, caller: Caller) -> None:
     """Absent query parameters are left out."""
     service.answer("GET", "/v1/runs", {"runs": []})

@@ -101,10 +101,12 @@ METHODS = [
 
 @pytest.mark.parametrize(("module", "name", "names"), REQUESTS)
 def test_request_objects_are_constructed_as_before(module: str, name: str, names: str) -> None:
-    """Each request object is where it was, with its fields in their order."""
+    """Each request object is where it was, with its fields in their order; what came later may be left out."""
     request = getattr(importlib.import_module(f"arp_sdk.{module}"), name)
     assert is_dataclass(request)
-    assert [field.name for field in fields(request)] == names.split()
+    found, count = fields(request), len(names.split())
+    assert [field.name for field in found][:count] == names.split()
+    assert [field.default for field in found[count:]] == [None] * len(found[count:])
 
 
 @pytest.mark.parametrize(("client", "method", "parameters"), METHODS)

@@ -70,10 +70,15 @@ def build_call(operation: Operation[Any], request: object) -> Call:
     return Call(
         method=operation.method,
         path=expand_path(operation.path, request),
-        query={name: str(value) for name, value in query.items() if value is not None},
+        query={name: _query_text(value) for name, value in query.items() if value is not None},
         headers=headers,
         content=content,
     )
+
+
+def _query_text(value: object) -> str:
+    """A truth value is written as in JSON."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def expand_path(template: str, request: object) -> str:

@@ -115,6 +115,7 @@ LIST_RUNTIME_PROFILES = Operation(
     path="/v1/admin/runtime-profiles",
     success=200,
     response=RuntimeProfileListResponse,
+    query=("page_size", "page_token",),
 )
 UPSERT_RUNTIME_PROFILE = Operation(
     name="upsert_runtime_profile",
@@ -130,6 +131,7 @@ DELETE_RUNTIME_PROFILE = Operation(
     path="/v1/admin/runtime-profiles/{runtime_profile}",
     success=204,
     response=NoneType,
+    query=("force",),
 )
 LIST_RUNS = Operation(
     name="list_runs",
@@ -235,7 +237,15 @@ class RegisterInstanceRequest:
 
 @dataclass(frozen=True)
 class ListRuntimeProfilesRequest:
-    """The arguments of `list_runtime_profiles`."""
+    """The arguments of `list_runtime_profiles`.
+
+    Fields:
+      page_size: How many profiles a page holds at most.
+      page_token: The `next_page_token` of the page before. Absent: the first page.
+    """
+
+    page_size: int | None = None
+    page_token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -257,9 +267,11 @@ class DeleteRuntimeProfileRequest:
 
     Fields:
       runtime_profile: The profile's name.
+      force: Also where instances use it: they are given no more runs, finish those that they have within their grace, and are stopped. Absent: false.
     """
 
     runtime_profile: str
+    force: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -370,17 +382,20 @@ class DaemonOperations(SyncClient):
         """Register a runtime instance."""
         return self._call(REGISTER_INSTANCE, wrap(RegisterInstanceRequest, body))
 
-    def list_runtime_profiles(self, request: ListRuntimeProfilesRequest | None = None) -> RuntimeProfileListResponse:
+    def list_runtime_profiles(self, request: ListRuntimeProfilesRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RuntimeProfileListResponse:
         """List the runtime profiles."""
-        return self._call(LIST_RUNTIME_PROFILES, request or ListRuntimeProfilesRequest())
+        return self._call(LIST_RUNTIME_PROFILES, request or ListRuntimeProfilesRequest(page_size=page_size, page_token=page_token))
 
     def upsert_runtime_profile(self, request: UpsertRuntimeProfileRequest) -> RuntimeProfile:
         """Add or replace a runtime profile."""
         return self._call(UPSERT_RUNTIME_PROFILE, request)
 
-    def delete_runtime_profile(self, runtime_profile: DeleteRuntimeProfileRequest | str) -> None:
+    def delete_runtime_profile(self, runtime_profile: DeleteRuntimeProfileRequest | str, *, force: bool | None = None) -> None:
         """Remove a runtime profile."""
-        return self._call(DELETE_RUNTIME_PROFILE, wrap(DeleteRuntimeProfileRequest, runtime_profile))
+        if isinstance(runtime_profile, DeleteRuntimeProfileRequest):
+            return self._call(DELETE_RUNTIME_PROFILE, runtime_profile)
+        request = DeleteRuntimeProfileRequest(runtime_profile, force=force)
+        return self._call(DELETE_RUNTIME_PROFILE, request)
 
     def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RunListResponse:
         """List runs."""
@@ -441,17 +456,20 @@ class AsyncDaemonOperations(AsyncClient):
         """Register a runtime instance."""
         return await self._call(REGISTER_INSTANCE, wrap(RegisterInstanceRequest, body))
 
-    async def list_runtime_profiles(self, request: ListRuntimeProfilesRequest | None = None) -> RuntimeProfileListResponse:
+    async def list_runtime_profiles(self, request: ListRuntimeProfilesRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RuntimeProfileListResponse:
         """List the runtime profiles."""
-        return await self._call(LIST_RUNTIME_PROFILES, request or ListRuntimeProfilesRequest())
+        return await self._call(LIST_RUNTIME_PROFILES, request or ListRuntimeProfilesRequest(page_size=page_size, page_token=page_token))
 
     async def upsert_runtime_profile(self, request: UpsertRuntimeProfileRequest) -> RuntimeProfile:
         """Add or replace a runtime profile."""
         return await self._call(UPSERT_RUNTIME_PROFILE, request)
 
-    async def delete_runtime_profile(self, runtime_profile: DeleteRuntimeProfileRequest | str) -> None:
+    async def delete_runtime_profile(self, runtime_profile: DeleteRuntimeProfileRequest | str, *, force: bool | None = None) -> None:
         """Remove a runtime profile."""
-        return await self._call(DELETE_RUNTIME_PROFILE, wrap(DeleteRuntimeProfileRequest, runtime_profile))
+        if isinstance(runtime_profile, DeleteRuntimeProfileRequest):
+            return await self._call(DELETE_RUNTIME_PROFILE, runtime_profile)
+        request = DeleteRuntimeProfileRequest(runtime_profile, force=force)
+        return await self._call(DELETE_RUNTIME_PROFILE, request)
 
     async def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RunListResponse:
         """List runs."""
