@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import structlog
 
 from arp_daemon.app import daemon_app
 from arp_daemon.daemon import DataDirInUseError, open_daemon
+from arp_daemon.launcher.errors import LauncherStartError
 from arp_daemon.profile_files import ProfileFileError
 from arp_daemon.settings import DEFAULT_PORT, Settings, default_data_dir
 from arp_service.command_line import service_command_line
@@ -18,11 +19,22 @@ from arp_service.door import OwnUserOnly
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
+from arp_service.sqlite import StoreTooNewError, StoreUnavailableError
 
 if TYPE_CHECKING:
     import socket
 
 _log = structlog.get_logger(__name__)
+
+# What an operator can mend is one sentence; anything else is a bug, and shows itself whole.
+_CANNOT_START = (
+    CannotListenError,
+    DataDirInUseError,
+    LauncherStartError,
+    ProfileFileError,
+    StoreTooNewError,
+    StoreUnavailableError,
+)
 
 command_line = service_command_line("arp-daemon", "arp-daemon", "Keeps runtime instances, and routes runs to them.")
 
@@ -39,7 +51,7 @@ def serve_daemon(
     secrets_dir: Path | None = None,
     allow_env_from: list[str] | None = None,
     interpreter: list[str] | None = None,
-    log_level: str = "info",
+    log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -64,7 +76,7 @@ def serve_daemon(
     interpreter
         NAME=PATH of an interpreter that profiles may name as their python. May be repeated.
     log_level
-        debug, info, warning or error.
+        The least important messages that are logged, to stderr.
     """
     configure_logging(log_level)
     settings = Settings(
@@ -77,8 +89,9 @@ def serve_daemon(
     )
     try:
         listener = bind(host, port, auto_port=auto_port)
-        anyio.run(_serve, listener, settings)
-    except (CannotListenError, DataDirInUseError, ProfileFileError) as exc:
+        with PeerLookup() as lookup:
+            anyio.run(_serve, listener, settings, OwnUserOnly(lookup, own_uid()))
+    except _CANNOT_START as exc:
         sys.exit(f"arp-daemon: {exc}")
 
 
@@ -89,12 +102,16 @@ def _read_interpreter(given: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-async def _serve(listener: socket.socket, settings: Settings) -> None:
+async def _serve(listener: socket.socket, settings: Settings, admit: OwnUserOnly) -> None:
     url = url_of(listener)
     async with open_daemon(settings) as daemon:
-        app = daemon_app(daemon, OwnUserOnly(PeerLookup(), own_uid()))
-        _log.info("listening", url=url, data_dir=str(settings.data_dir))
-        await serve(app, listener, daemon.stop, daemon.drain)
+        await serve(
+            daemon_app(daemon, admit),
+            listener,
+            daemon.stop,
+            daemon.drain,
+            ready=lambda: _log.info("listening", url=url, data_dir=str(settings.data_dir)),
+        )
 
 
 def main() -> None:

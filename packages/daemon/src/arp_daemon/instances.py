@@ -26,7 +26,7 @@ from arp_daemon.probe import check_endpoint, probe
 from arp_daemon.selector import normal_endpoint
 from arp_daemon.starter import Starter, how_it_ended
 from arp_model import InstanceState
-from arp_service.errors import InvalidRequestError
+from arp_service.errors import InvalidRequestError, ServiceError
 from arp_service.ids import new_id
 from arp_service.sqlite import StoreUnavailableError
 
@@ -111,12 +111,12 @@ class InstanceManager:
         count = 1 if request.count is UNSET else request.count
         check_count(profile, count, len(self.of_profile(profile.runtime_profile)))
         created = [self.reserve(profile, metadata_dict(request.metadata)) for _ in range(count)]
-        failures: list[InstanceStartError] = []
+        failures: list[ServiceError] = []
 
         async def start_one(instance: Instance) -> None:
             try:
                 await self.start(instance, profile, request.overrides)
-            except InstanceStartError as exc:
+            except ServiceError as exc:
                 failures.append(exc)
                 tasks.cancel_scope.cancel()
 

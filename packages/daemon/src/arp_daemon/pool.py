@@ -18,6 +18,7 @@ from arp_daemon.exec_spec import find_exec
 from arp_daemon.pool_policy import PATIENCE, Demand, Health, is_replaced, wanted
 from arp_daemon.probe import is_healthy
 from arp_model import InstanceState
+from arp_service.errors import ServiceError
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -175,7 +176,7 @@ class PoolKeeper:
     async def _start(self, profile: RuntimeProfile, instance: Instance) -> None:
         try:
             await self._instances.start(instance, profile)
-        except InstanceStartError as exc:
+        except ServiceError as exc:
             _log.warning("instance_start_failed", error=exc.message, **(exc.details or {}))
             self._crashed(profile.runtime_profile, instance, exc.message, 0.0)
             await self._give_up_waiting(profile, exc)
@@ -183,12 +184,12 @@ class PoolKeeper:
             self._health_of(profile).started()
         self._queue.changed.notify()
 
-    async def _give_up_waiting(self, profile: RuntimeProfile, error: InstanceStartError) -> None:
+    async def _give_up_waiting(self, profile: RuntimeProfile, error: ServiceError) -> None:
         """Runs that wait in vain are told why: nothing lives that could serve them, and starts keep failing."""
         if self._health_of(profile).streak >= PATIENCE:
             await self._tell_waiting(profile, error)
 
-    async def _tell_waiting(self, profile: RuntimeProfile, error: InstanceStartError) -> None:
+    async def _tell_waiting(self, profile: RuntimeProfile, error: ServiceError) -> None:
         if self._instances.of_profile(profile.runtime_profile):
             return
         for selector in self._queue.selectors():

@@ -11,6 +11,10 @@ import os
 import socket
 import struct
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
 _NETLINK_SOCK_DIAG = 4
@@ -33,12 +37,18 @@ Address = tuple[str, int]
 
 
 class PeerLookup:
-    """Asks the kernel for the user of a peer. Owns one netlink socket; close it."""
+    """Asks the kernel for the user of a peer. Owns one netlink socket, for `with`, or close it."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
         self._socket.settimeout(_ANSWER_TIMEOUT_S)
         self._sequence = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the netlink socket."""

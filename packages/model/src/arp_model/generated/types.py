@@ -145,8 +145,8 @@ class ResourceRef(Model):
 class RunEventType(WireEnum):
     """
     What a run event tells. `token`: a piece of output text. `step`: the agent begins or ends a step.
-    `tool_call` and `tool_result`: a tool is asked and answers. `final`: the run succeeded or was canceled.
-    `error`: the run failed. Exactly one `final` or `error` comes, and it comes last.
+    `tool_call` and `tool_result`: a tool is asked and answers. `final`: the run succeeded. `error`: it
+    failed or was canceled. Exactly one `final` or `error` comes, and it comes last.
     """
 
     TOKEN = "token"
