@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from arp_daemon.admission import Admission
 from arp_daemon.dispatcher import Dispatcher
 from arp_daemon.environments import EnvironmentManager
 from arp_daemon.instance import instance_environments
@@ -60,7 +61,7 @@ class Daemon:
     store: Store
     profiles: ProfileManager
     instances: InstanceManager
-    matcher: Matcher
+    admission: Admission
     pool: PoolKeeper
     runs: RunManager
     dispatcher: Dispatcher
@@ -125,8 +126,9 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             preparation = Preparation(settings, os.environ, environments, Redactor())
             instances = InstanceManager(store, profiles, preparation)
             matcher = Matcher(instances, profiles)
+            admission = Admission(matcher, profiles, queue)
             runs = RunManager(store, queue, stop)
-            dispatcher = Dispatcher(runs, queue, instances, matcher, tasks, stop)
+            dispatcher = Dispatcher(runs, queue, instances, profiles, matcher, tasks, stop)
             pool = PoolKeeper(profiles, instances, matcher, runs, queue, stop)
             runs.on_end = dispatcher.on_end
 
@@ -142,7 +144,7 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             await dispatcher.lose_unfound()
             tasks.start_soon(dispatcher.run)
             tasks.start_soon(pool.run)
-            yield Daemon(settings, store, profiles, instances, matcher, pool, runs, dispatcher, queue, stop)
+            yield Daemon(settings, store, profiles, instances, admission, pool, runs, dispatcher, queue, stop)
             tasks.cancel_scope.cancel()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from arp_daemon.ceilings import ceilings_of
 from arp_daemon.link import Link
 from arp_daemon.open_run import WITH_INSTANCE
 from arp_daemon.selector import least_loaded
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from arp_daemon.instances import InstanceManager
     from arp_daemon.matching import Matcher
     from arp_daemon.open_run import OpenRun
+    from arp_daemon.profiles import ProfileManager
     from arp_daemon.run_queue import RunQueue
     from arp_daemon.runs import RunManager
     from arp_daemon.selector import Selector
@@ -49,6 +51,7 @@ class Dispatcher:
         runs: RunManager,
         queue: RunQueue,
         instances: InstanceManager,
+        profiles: ProfileManager,
         matcher: Matcher,
         tasks: TaskGroup,
         stop: Stop,
@@ -56,6 +59,7 @@ class Dispatcher:
         self._runs = runs
         self._queue = queue
         self._instances = instances
+        self._profiles = profiles
         self._matcher = matcher
         self._tasks = tasks
         self._stop = stop
@@ -72,7 +76,8 @@ class Dispatcher:
     async def lose_unfound(self) -> None:
         """All instances that could be found again have been: what others had is lost."""
         for runs in self._to_adopt.values():
-            await self._lose(runs)
+            for run in runs:
+                await self._lose(run, self._retries(run.selector.runtime_profile))
         self._to_adopt.clear()
 
     async def run(self) -> None:
@@ -99,7 +104,9 @@ class Dispatcher:
 
     def on_ready(self, instance: Instance) -> None:
         """An instance takes runs from now on."""
-        link = Link(instance, self._runs, self._queue)
+        link = Link(
+            instance, self._runs, self._queue, lambda: ceilings_of(self._profiles.exec_of(instance.runtime_profile))
+        )
         for run in self._to_adopt.pop(instance.instance_id, []):
             link.adopt(run)
         self._links[instance.instance_id] = link
@@ -113,7 +120,7 @@ class Dispatcher:
             link.cut()
             runs = list(instance.assigned.values())
             instance.assigned.clear()
-            self._tasks.start_soon(self._settle, runs)
+            self._tasks.start_soon(self._settle, runs, self._retries(instance.runtime_profile))
         self._queue.changed.notify()
 
     def on_end(self, run: OpenRun, at_instance: bool) -> None:
@@ -153,11 +160,20 @@ class Dispatcher:
             _log.exception("link_broke", instance_id=link.instance.instance_id)
             await self._instances.drop(link.instance, f"could not be followed: {exc!r}")
 
-    async def _settle(self, runs: list[OpenRun]) -> None:
-        await self._lose([run for run in runs if run.phase in WITH_INSTANCE])
+    async def _settle(self, runs: list[OpenRun], retries: int) -> None:
         for run in runs:
-            await self._runs.queue_again(run, "instance_gone")
+            if run.phase in WITH_INSTANCE:
+                await self._lose(run, retries)
+            else:
+                await self._runs.queue_again(run, "instance_gone")
 
-    async def _lose(self, runs: list[OpenRun]) -> None:
-        for run in runs:
+    async def _lose(self, run: OpenRun, retries: int) -> None:
+        """A run is executed once, unless its profile allows retries."""
+        if run.attempt <= retries:
+            await self._runs.try_again(run, "instance_lost")
+        else:
             await self._runs.fail(run, _LOST)
+
+    def _retries(self, runtime_profile: str | None) -> int:
+        spec = self._profiles.exec_of(runtime_profile)
+        return 0 if spec is None else spec.retries

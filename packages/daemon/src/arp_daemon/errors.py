@@ -12,6 +12,7 @@ ServiceError
 ├── InstanceStartError           422  the instance did not start, or never got healthy
 │   ├── EnvironmentBuildingError 409  its Python environment is being built
 │   └── EnvironmentFailedError   422  its Python environment could not be built
+├── QueueFullError               429  as many runs wait as the profile allows
 ├── RuntimeProbeError            422  no ARP runtime answers at a registered endpoint
 └── CorruptRecordError           500  a stored record fails its checksum; it is reported, never served
 """
@@ -116,6 +117,21 @@ class EnvironmentFailedError(InstanceStartError):
 
     def __init__(self, error: str, log_tail: str = "") -> None:
         super().__init__(f"The profile's environment could not be built: {error}", details={"log_tail": log_tail})
+
+
+class QueueFullError(ServiceError):
+    """As many runs wait as the profile's `max_queued` allows."""
+
+    code = "queue_full"
+    status = 429
+    retryable = True
+
+    def __init__(self, name: str, max_queued: int) -> None:
+        super().__init__(
+            f"{max_queued} runs wait for runtime profile {name!r} already; send this again in a moment.",
+            details={"runtime_profile": name, "max_queued": max_queued},
+            headers={"Retry-After": "1"},
+        )
 
 
 class RuntimeProbeError(ServiceError):

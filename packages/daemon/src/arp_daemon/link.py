@@ -21,8 +21,11 @@ from arp_sdk.runtime import AsyncRuntimeClient
 from arp_service.changed import Changed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anyio.abc import TaskGroup
 
+    from arp_daemon.ceilings import Ceilings
     from arp_daemon.instance import Instance
     from arp_daemon.relay import Outcome
     from arp_daemon.run_queue import RunQueue
@@ -44,10 +47,11 @@ _MAX_CANCELS = 5
 class Link:
     """Owned by the dispatcher; lives while the instance is ready."""
 
-    def __init__(self, instance: Instance, runs: RunManager, queue: RunQueue) -> None:
+    def __init__(self, instance: Instance, runs: RunManager, queue: RunQueue, ceilings: Callable[[], Ceilings]) -> None:
         self.instance = instance
         self._runs = runs
         self._queue = queue
+        self._ceilings = ceilings
         self._relay = Relay(instance.endpoint)
         self._client = AsyncRuntimeClient(base_url=instance.endpoint, verify_ssl=NO_AUTHORITIES)
         self._follower = Follower(instance, self._relay, self._client, runs)
@@ -134,12 +138,12 @@ class Link:
             return
         for run in batch:
             run.phase = Phase.SENT
-            self._take_outcomes([run], [await self._relay.hand_over(_request_of(run))])
+            self._take_outcomes([run], [await self._relay.hand_over(self._request_of(run))])
 
     async def _hand_over_batch(self, batch: list[OpenRun]) -> list[Outcome]:
         for run in batch:
             run.phase = Phase.SENT
-        return await self._relay.hand_over_batch([_request_of(run) for run in batch])
+        return await self._relay.hand_over_batch([self._request_of(run) for run in batch])
 
     def _take_outcomes(self, batch: list[OpenRun], outcomes: list[Outcome]) -> None:
         """All at once, without a wait in between: when the instance dies now, it is known what it had."""
@@ -238,11 +242,11 @@ class Link:
             else:
                 return
 
-
-def _request_of(run: OpenRun) -> bytes:
-    """The request as stored; a later attempt goes under its token."""
-    if run.token == run.run_id:
-        return run.request
-    request = RunRequest.from_json(run.request)
-    request.run_id = str(run.token)
-    return request.to_json()
+    def _request_of(self, run: OpenRun) -> bytes:
+        """The request as stored, under the profile's ceilings; a later attempt goes under its token."""
+        stored = self._ceilings().put_on(run.request)
+        if run.token == run.run_id:
+            return stored
+        request = RunRequest.from_json(stored)
+        request.run_id = str(run.token)
+        return request.to_json()

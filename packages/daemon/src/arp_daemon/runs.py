@@ -25,10 +25,11 @@ from arp_daemon.wire_events import (
     error_result,
     last_event,
     last_type,
+    new_event,
     read_result,
     state_of,
 )
-from arp_model import ErrorDetail, RunRequest, RunResult, RunState, RunStatus
+from arp_model import ErrorDetail, RunEventType, RunRequest, RunResult, RunState, RunStatus
 from arp_service.errors import RunConflictError, RunNotFinishedError, RunNotFoundError
 from arp_service.ids import check_id, new_id
 from arp_service.info import utc_now
@@ -88,8 +89,8 @@ class RunManager:
 
     # -- what clients ask ------------------------------------------------------------------------------------
 
-    async def submit(self, request: RunRequest, check: Callable[[Selector], None]) -> RunStatus:
-        """Accept a run: when this returns, it is on the disk. `check` refuses selectors that match nothing.
+    async def submit(self, request: RunRequest, check: Callable[[RunRequest, Selector], None]) -> RunStatus:
+        """Accept a run: when this returns, it is on the disk. `check` refuses what cannot be taken.
 
         The same id with an equal request again returns the same run.
 
@@ -102,7 +103,7 @@ class RunManager:
         elif await self._store.find_run(check_id(request.run_id, "$.run_id")) is not None:
             return await self._same_run(request)
         selector = read_selector(request.runtime_selector)
-        check(selector)
+        check(request, selector)
         return await self._accept(request, selector)
 
     async def status(self, run_id: str) -> RunStatus:
@@ -192,6 +193,27 @@ class RunManager:
         self._forget_token(run)
         if run.attempt:
             await self._keep_trying(lambda: self._store.end_attempt(run.position, run.attempt, utc_now(), reason))
+        if run.cancel_requested:
+            await self.end_canceled(run)
+        elif not run.ended:
+            self._queue.put(run)
+
+    @_whole
+    async def try_again(self, run: OpenRun, reason: str) -> None:
+        """Queue a run for another attempt whose instance is gone; a step event closes the lost one."""
+        if run.phase not in WITH_INSTANCE:
+            return
+        run.phase = Phase.QUEUED
+        self._forget_token(run)
+        now = utc_now()
+        seq, type_ = run.next_seq, RunEventType.STEP
+        run.next_seq += 1
+        data = {"name": "attempt_lost", "attempt": run.attempt, "instance_id": run.instance_id, "reason": reason}
+        body = new_event(run.run_id, seq, type_, now, data)
+        batch = Append([StoredEvent(run.position, seq, type_.value, body)])
+        await self._keep_trying(lambda: self._store.append(batch))
+        await self._keep_trying(lambda: self._store.end_attempt(run.position, run.attempt, now, reason))
+        run.add_frames([frame(str(seq), type_.value, body)])
         if run.cancel_requested:
             await self.end_canceled(run)
         elif not run.ended:

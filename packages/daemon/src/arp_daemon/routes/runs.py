@@ -35,7 +35,7 @@ def run_routes(daemon: Daemon) -> list[Route]:
     async def submit_run(request: Request) -> Response:
         daemon.stop.check()
         body = await read_struct(request, RunRequest)
-        return StructResponse(await daemon.runs.submit(body, daemon.matcher.check), 202)
+        return StructResponse(await daemon.runs.submit(body, daemon.admission.check), 202)
 
     async def list_runs(request: Request) -> Response:
         page = read_page(request, _PAGES_OF)

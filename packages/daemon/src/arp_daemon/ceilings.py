@@ -1,0 +1,65 @@
+"""What a profile lets a run take at most: ceilings for its limits. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from arp_model import RunRequest, RunRequestLimits
+from arp_service.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from msgspec import UnsetType
+
+    from arp_daemon.exec_spec import AnyExec
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """None where there is none."""
+
+    timeout_ms: int | None = None
+    max_steps: int | None = None
+    max_tokens: int | None = None
+
+    def check(self, limits: RunRequestLimits | UnsetType) -> None:
+        """Refuse limits that reach higher.
+
+        Raises:
+            InvalidRequestError: naming the limit and its ceiling.
+        """
+        if limits is UNSET:
+            return
+        for name, ceiling in self._given().items():
+            asked = getattr(limits, name)
+            if asked is not UNSET and asked > ceiling:
+                raise InvalidRequestError(
+                    f"$.limits.{name}: {asked} is over the profile's ceiling of {ceiling}.",
+                    details={"place": f"$.limits.{name}", "ceiling": ceiling},
+                )
+
+    def put_on(self, request: bytes) -> bytes:
+        """The request as it is sent to an instance: a limit that it leaves open is its ceiling."""
+        given = self._given()
+        if not given:
+            return request
+        run = RunRequest.from_json(request)
+        limits = RunRequestLimits() if run.limits is UNSET else run.limits
+        for name, ceiling in given.items():
+            if getattr(limits, name) is UNSET:
+                setattr(limits, name, ceiling)
+        run.limits = limits
+        return run.to_json()
+
+    def _given(self) -> dict[str, int]:
+        every = {"timeout_ms": self.timeout_ms, "max_steps": self.max_steps, "max_tokens": self.max_tokens}
+        return {name: ceiling for name, ceiling in every.items() if ceiling is not None}
+
+
+def ceilings_of(spec: AnyExec | None) -> Ceilings:
+    """The ceilings that a profile's launch details set."""
+    if spec is None:
+        return Ceilings()
+    return Ceilings(spec.max_timeout_ms, spec.max_steps, spec.max_tokens)
