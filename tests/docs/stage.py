@@ -28,12 +28,15 @@ _STEP_TIMEOUT_S = 60
 # Until something that may take a moment, such as the end of a run, shows in an answer.
 _SETTLE_TIMEOUT_S = 10
 # The addresses that documents name, and whose they are.
-ADDRESSES = {
+_ADDRESSES = {
     "http://127.0.0.1:8082": "arp-daemon",
     "http://<daemon-host>:<port>": "arp-daemon",
     "http://127.0.0.1:8081": "arp-runtime",
 }
-_SERVE = re.compile(r"(arp-daemon|arp-runtime) serve\b")
+SERVE = re.compile(r"(arp-daemon|arp-runtime) serve\b")
+"""Begins a command that starts a server."""
+# A reader's shell knows nothing of a test run: not of coverage, nor of settings that a developer has.
+_READERS_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
 _ONLY_ASKS = re.compile(r"curl -sN? http\S+\s*\Z")
 _ANSI = re.compile(r"\x1b\[[\d;]*m")
 _VARIES = {
@@ -94,7 +97,7 @@ class Stage:
         self._tasks = tasks
         self._servers: dict[str, Server] = {}
         self._environment = {
-            **os.environ,
+            **{name: os.environ[name] for name in _READERS_VARIABLES if name in os.environ},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "ARP_DAEMON_PORT": "0",
             "ARP_DAEMON_DATA_DIR": str(folder / "data"),
@@ -109,7 +112,7 @@ class Stage:
         if step.kind == "file":
             await anyio.Path(self._folder, step.name).write_text(step.text)
             return None
-        serve = _SERVE.match(step.text)
+        serve = SERVE.match(step.text)
         if serve:
             await self._serve(serve[1], step.text)
             return compare(step, self._servers[serve[1]].said)
@@ -157,7 +160,7 @@ class Stage:
 
     async def _with_real_addresses(self, text: str) -> str:
         """A server that a document takes for granted is started when it is first needed."""
-        for address, program in ADDRESSES.items():
+        for address, program in _ADDRESSES.items():
             if program not in self._servers and (address in text or (program == "arp-daemon" and "arpctl" in text)):
                 await self._serve(program, f"{program} serve")
             if address in text:
@@ -180,7 +183,7 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
 def compare(step: Step, said: str) -> str | None:
     """Hold what was said against what the document shows; of a server it shows the first lines."""
     shown, real = constant(step.output or ""), constant(said)
-    pattern = re.escape(shown).replace(re.escape("..."), ".*") + (".*" if _SERVE.match(step.text) else "")
+    pattern = re.escape(shown).replace(re.escape("..."), ".*") + (".*" if SERVE.match(step.text) else "")
     if step.output is None or re.fullmatch(pattern, real, re.DOTALL):
         return None
     return f"line {step.line} shows:\n{shown}\nand what happens is:\n{real}"

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.tree import list_files, read
 from docs.snippets import Step, read_steps
-from docs.stage import open_stage
+from docs.stage import SERVE, Stage, open_stage
 
 DOCUMENTS = [p for p in list_files() if re.fullmatch(r"README\.md|docs/.*\.md|packages/\w+/README\.md", p.as_posix())]
 # What would take too long here, or would run this test in itself: where it is done, and by which words there.
@@ -69,21 +69,27 @@ def needed_packages(folder: str) -> set[str]:
     return found
 
 
-async def find_problem(document: str, folder: Path) -> str | None:
-    """Do the steps of a document, in a folder, up to the first that does not give what is shown."""
-    steps = [step for step in read_steps(document) if step.kind != "picture" and not is_done_elsewhere(step)]
-    problem = None
-    async with open_stage(folder) as stage:
-        for step in steps:
-            problem = problem or await stage.find_problem(step)
-    return problem
+async def find_problem(document: str, stage: Stage) -> str | None:
+    """Do the steps of a document, up to the first that does not give what is shown."""
+    for step in read_steps(document):
+        if step.kind != "picture" and not is_done_elsewhere(step):
+            problem = await stage.find_problem(step)
+            if problem:
+                return problem
+    return None
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-async def test_what_a_document_shows_is_what_happens(document: Path, tmp_path: Path) -> None:
+# A document that starts a server has a stage of its own; those that only call one share theirs.
+SERVING = [d for d in DOCUMENTS if any(SERVE.match(step.text) for step in read_steps(read(d)))]
+CALLING = [d for d in DOCUMENTS if d not in SERVING]
+
+
+@pytest.mark.parametrize("documents", [*([d] for d in SERVING), CALLING], ids=lambda ds: ",".join(map(str, ds)))
+async def test_what_a_document_shows_is_what_happens(documents: list[Path], tmp_path: Path) -> None:
     """Each step of the document, done as it stands there, gives the output that it shows."""
-    problem = await find_problem(read(document), tmp_path)
-    assert problem is None, f"{document}, {problem}"
+    async with open_stage(tmp_path) as stage:
+        problems = [f"{document}, {p}" for document in documents if (p := await find_problem(read(document), stage))]
+    assert not problems, "\n".join(problems)
 
 
 @pytest.mark.parametrize("command", DONE_ELSEWHERE)
@@ -128,5 +134,6 @@ def test_the_readme_shows_the_examples_of_the_sdk() -> None:
 )
 async def test_what_is_not_true_is_noticed(document: str, problem: str | None, tmp_path: Path) -> None:
     """An output that differs, a command that fails, and a block that nothing runs are problems; ids are not."""
-    found = await find_problem(document, tmp_path)
+    async with open_stage(tmp_path) as stage:
+        found = await find_problem(document, stage)
     assert found is None if problem is None else str(found).startswith(problem)
