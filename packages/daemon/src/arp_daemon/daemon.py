@@ -120,8 +120,8 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
         async with open_sqlite_store(settings.store_path) as store, anyio.create_task_group() as tasks:
             stop, queue = Stop(), RunQueue()
             environments = EnvironmentManager(settings.environments_path, settings.interpreters, os.environ, tasks)
-            environments.on_change = queue.changed.notify
             profiles = ProfileManager(store, environments)
+            environments.on_change = profiles.on_change = queue.changed.notify
             await profiles.load(given)
             preparation = Preparation(settings, os.environ, environments, Redactor())
             instances = InstanceManager(store, profiles, preparation)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arp_daemon.errors import InvalidSelectorError, NoMatchingInstanceError, ProfileNotFoundError
-from arp_daemon.exec_spec import find_exec
 
 if TYPE_CHECKING:
     from arp_daemon.instances import InstanceManager
@@ -48,7 +47,7 @@ class Matcher:
         profile = self._profiles.find(selector.runtime_profile)
         if profile is None and selector.runtime_profile is None:
             profile = self._profiles.find_by_runtime_name(selector.runtime_name)
-        if profile is None or find_exec(profile.extensions) is None:
+        if profile is None or self._profiles.exec_of(profile.runtime_profile) is None:
             return None
         if selector.runtime_name is not None and profile.runtime_name != selector.runtime_name:
             return None

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from arp_daemon.errors import EnvironmentBuildingError, InstanceStartError
-from arp_daemon.exec_spec import find_exec
+from arp_daemon.errors import EnvironmentBuildingError, InstanceNotFoundError, InstanceStartError
 from arp_daemon.pool_policy import PATIENCE, Demand, Health, is_replaced, wanted
 from arp_daemon.probe import is_healthy
 from arp_model import InstanceState
@@ -84,7 +83,7 @@ class PoolKeeper:
         profile = self._profiles.find(instance.runtime_profile)
         if profile is None:
             return
-        name, spec = profile.runtime_profile, find_exec(profile.extensions)
+        name, spec = profile.runtime_profile, self._profiles.exec_of(profile.runtime_profile)
         code = None if instance.exited is None else instance.exited.exit_code
         if spec is not None and is_replaced(spec.restart, code):
             lived = anyio.current_time() - instance.ready_since
@@ -102,6 +101,7 @@ class PoolKeeper:
         async with anyio.create_task_group() as tasks:
             while not self._stop.requested.is_set():
                 self._look_for_registered(tasks)
+                self._stop_orphans(tasks)
                 due = min([self._tend(profile, tasks) for profile in self._profiles.all()], default=math.inf)
                 with anyio.move_on_at(min(due, anyio.current_time() + _LOOK_OVER_S)):
                     await self._queue.changed.wait()
@@ -126,6 +126,22 @@ class PoolKeeper:
                 self._looking_for.add(instance.instance_id)
                 tasks.start_soon(self._look_for, instance)
 
+    def _stop_orphans(self, tasks: TaskGroup) -> None:
+        """The instances of a profile that was deleted by force: nobody starts another one in their place."""
+        for instance in self._instances.all():
+            orphan = instance.facts.managed and self._profiles.find(instance.runtime_profile) is None
+            if orphan and instance.lifecycle is InstanceState.READY:
+                instance.lifecycle = InstanceState.STOPPING
+                self._asked_for.pop(str(instance.runtime_profile), None)
+                self._given_up.pop(str(instance.runtime_profile), None)
+                tasks.start_soon(self._retire, instance.instance_id)
+
+    async def _retire(self, instance_id: str) -> None:
+        try:
+            await self._instances.delete(instance_id)
+        except InstanceNotFoundError:  # it has ended meanwhile
+            return
+
     async def _look_for(self, instance: Instance) -> None:
         try:
             if await is_healthy(instance.endpoint, _LOOK_EVERY_S):
@@ -135,7 +151,7 @@ class PoolKeeper:
 
     def _tend(self, profile: RuntimeProfile, tasks: TaskGroup) -> float:
         """Bring one profile nearer to what is wanted; return when to look again at the latest."""
-        spec = find_exec(profile.extensions)
+        spec = self._profiles.exec_of(profile.runtime_profile)
         if spec is None:
             return math.inf
         live = self._instances.of_profile(profile.runtime_profile)
@@ -210,7 +226,7 @@ class PoolKeeper:
                 instance = self._instances.get(instance_id)
                 self.let_go(instance)
                 instance.lifecycle = InstanceState.STOPPING
-                tasks.start_soon(self._instances.delete, instance_id)
+                tasks.start_soon(self._retire, instance_id)
         return min((when for when, _ in due if when > anyio.current_time()), default=math.inf)
 
     def _crashed(self, name: str, instance: Instance, reason: str, lived_s: float) -> None:

@@ -70,8 +70,9 @@ def _read_profile(
         if isinstance(details, PythonExec):
             recipe_of(details, interpreters)
     except (msgspec.ValidationError, InvalidRequestError) as exc:
-        message = str(exc).rstrip(".").replace("$", place)
-        raise ProfileFileError(f"{path}: {message}.") from exc
+        message = str(exc).rstrip(".")
+        where = message.replace("$", place) if "$" in message else f"{place}: {message}"
+        raise ProfileFileError(f"{path}: {where}.") from exc
     return profile
 
 

@@ -17,7 +17,7 @@ from arp_model import RuntimeProfile, RuntimeProfileUpsertRequest
 from arp_service.ids import check_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from arp_daemon.environments import EnvironmentManager
     from arp_daemon.exec_spec import AnyExec
@@ -52,6 +52,8 @@ class ProfileManager:
         self._details: dict[str, AnyExec | None] = {}
         self._versions: dict[str, int] = {}
         self._writing = anyio.Lock()
+        self.on_change: Callable[[], None] = lambda: None
+        """A profile was put or deleted."""
 
     async def load(self, given: Mapping[str, RuntimeProfileUpsertRequest]) -> None:
         """Read the stored profiles; a fresh store gets the built-in one. Call once, at start.
@@ -137,6 +139,7 @@ class ProfileManager:
             await self._store.delete_profile(name)
             del self._profiles[name], self._versions[name], self._details[name]
         self._environments.keep_only(self._details.values())
+        self.on_change()
 
     def _check(self, name: str, body: RuntimeProfileUpsertRequest) -> RuntimeProfile:
         check_id(name, "runtime_profile")
@@ -155,6 +158,7 @@ class ProfileManager:
             self._versions[name] = version
             self._take(profile)
         self._environments.keep_only(self._details.values())
+        self.on_change()
 
     def _take(self, profile: RuntimeProfile) -> None:
         name = profile.runtime_profile

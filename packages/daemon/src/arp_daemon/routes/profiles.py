@@ -11,6 +11,7 @@ from starlette.routing import Route
 from arp_daemon.errors import InvalidProfileError, ProfileInUseError
 from arp_model import Pagination, RuntimeProfileListResponse, RuntimeProfileUpsertRequest
 from arp_service.body import read_struct
+from arp_service.errors import InvalidRequestError
 from arp_service.ids import check_id
 from arp_service.paging import page_token, read_page
 from arp_service.responses import StructResponse
@@ -50,12 +51,12 @@ def profile_routes(daemon: Daemon) -> list[Route]:
         name = _name(request)
         daemon.profiles.get(name)
         users = daemon.instances.of_profile(name)
-        if users:
+        if users and not _read_force(request):
             raise ProfileInUseError(
-                f"Runtime profile {name!r} has {len(users)} instances; delete them first.",
+                f"Runtime profile {name!r} has {len(users)} instances; delete them first, or use ?force=true.",
                 details={"instance_ids": [i.instance_id for i in users]},
             )
-        await daemon.profiles.delete(name)
+        await daemon.profiles.delete(name)  # what still runs is drained and stopped by the pool's keeper
         return Response(status_code=204)
 
     path = "/v1/admin/runtime-profiles"
@@ -64,6 +65,13 @@ def profile_routes(daemon: Daemon) -> list[Route]:
         Route(path + "/{runtime_profile:id}", upsert_runtime_profile, methods=["PUT"]),
         Route(path + "/{runtime_profile:id}", delete_runtime_profile, methods=["DELETE"]),
     ]
+
+
+def _read_force(request: Request) -> bool:
+    given = request.query_params.get("force", "false")
+    if given not in {"true", "false"}:
+        raise InvalidRequestError("force: use true or false.")
+    return given == "true"
 
 
 def _name(request: Request) -> str:
