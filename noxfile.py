@@ -119,9 +119,7 @@ def _install_editable(session: nox.Session, *args: str) -> None:
 def _install_as_a_user_would(session: nox.Session, *args: str) -> None:
     """Install every package as a wheel, built anew each time: to uv an equal version is an equal package."""
     if session.venv_backend == "uv":
-        projects = [
-            tomllib.loads((package / "pyproject.toml").read_text())["project"] for package in PACKAGES
-        ]
+        projects = [tomllib.loads((package / "pyproject.toml").read_text())["project"] for package in PACKAGES]
         args = (*args, *(f"--reinstall-package={project['name']}" for project in projects))
     session.install(*(f"./{package}" for package in PACKAGES), *args)
 

@@ -62,9 +62,7 @@ def test_a_page_size_out_of_bounds_is_refused(daemon: Service, path: str, page_s
 
 @pytest.mark.requirement("page.bad")
 @pytest.mark.parametrize("path", _LISTS)
-@pytest.mark.parametrize(
-    "token", ["x", "", "AAAA", "=", "\u00e9", "cnVuczp4", "cHJvZmlsZXM", "x" * 5000], ids=range(8)
-)
+@pytest.mark.parametrize("token", ["x", "", "AAAA", "=", "\u00e9", "cnVuczp4", "cHJvZmlsZXM", "x" * 5000], ids=range(8))
 def test_a_token_of_nobody_is_refused(daemon: Service, path: str, token: str) -> None:
     """What was not made by this list is no token."""
     read_error(daemon.http.get(path, params={"page_token": token}), 400, "invalid_page_token")

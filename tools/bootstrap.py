@@ -32,14 +32,16 @@ def main() -> NoReturn:
 
 
 def _environment() -> dict[str, str]:
+    given = os.environ
     places = {
         "UV_CACHE_DIR": str(CACHE / "uv"),
         "PIP_CACHE_DIR": str(CACHE / "pip"),
         "XDG_CACHE_HOME": str(CACHE),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_PYTHON_DOWNLOADS": "never",
+        # As pip does: the machine's own certificate authorities, where a company puts its proxy's.
+        "UV_SYSTEM_CERTS": given.get("UV_SYSTEM_CERTS", "1"),
     }
-    given = os.environ
     return places | {uv: given[pip] for pip, uv in UV_NAMES.items() if pip in given and uv not in given}
 
 
