@@ -102,3 +102,26 @@ async def test_a_secret_that_cannot_be_had_starts_nothing(tmp_path: Path) -> Non
         assert (response.status_code, response.json()["error"]["code"]) == (422, "instance_start_failed")
         assert response.json()["error"]["details"]["variable"] == "THEIRS"
         assert "--allow-env-from" in response.json()["error"]["message"]
+
+
+async def test_an_agent_that_tells_its_secret_tells_nobody(tmp_path: Path) -> None:
+    """Not in events, not in the result, and not after a restart of the daemon, which then never launched it."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "key").write_text(_SECRET)
+    agent = "import os\n\nasync def tell(context):\n"
+    agent += "    await context.step('tell', key=os.environ['KEY'])\n    return {'key': os.environ['KEY']}\n"
+    (tmp_path / "telling.py").write_text(agent)
+    exec_ = {"driver": "runtime", "agent": "telling:tell", "working_directory": str(tmp_path)}
+    arguments = ("--secrets-dir", str(tmp_path / "secrets"))
+    async with running_daemon(tmp_path / "data", *arguments) as daemon:
+        await daemon.put_profile("p", env_from={"KEY": {"file": "key"}}, **exec_)
+        select = {"runtime_selector": {"runtime_profile": "p"}}
+        first = await daemon.submit("x", **select)
+        assert (await daemon.result(first))["output"] == {"key": "****"}
+        await daemon.kill()
+        await daemon.start(*arguments)
+        second = await daemon.submit("x", **select)
+        assert (await daemon.result(second))["output"] == {"key": "****"}
+        for run_id in (first, second):
+            assert _SECRET not in str(await daemon.events(run_id)) + str(await daemon.get(f"/v1/runs/{run_id}/trace"))
+        assert len(await daemon.instances()) == 1

@@ -30,14 +30,21 @@ def test_credentials_of_urls_are_hidden(text: str, shown: str) -> None:
 
 
 def test_a_redactor_hides_values_their_lines_and_their_json() -> None:
-    """Output is cut between lines, and events are JSON."""
+    """Output is cut between lines, and many programs log JSON."""
     redactor = Redactor()
     assert redactor.text("nothing known yet") == "nothing known yet"
     redactor.add(["-----BEGIN\nMIIabc\n-----END", 'quote"d', "größe-1"])
     assert redactor.text("last line: MIIabc") == "last line: ****"
-    event = json.dumps({"a": 'my quote"d', "b": "größe-1"})
-    assert json.loads(redactor.data(event.encode())) == {"a": "my ****", "b": "****"}
-    assert redactor.data("größe-1".encode()) == b"****"
+    assert json.loads(redactor.text(json.dumps({"a": 'my quote"d', "b": "größe-1"}))) == {"a": "my ****", "b": "****"}
+
+
+def test_plain_values_keep_their_shape() -> None:
+    """Only texts change: a number that a secret looks like stays a number."""
+    redactor = Redactor()
+    assert redactor.value({"a": ["x"]}) == {"a": ["x"]}
+    redactor.add(["2026", "secret"])
+    given = {"seq": 2026, "my secret": [True, None, 1.5, {"deep": "in 2026"}]}
+    assert redactor.value(given) == {"seq": 2026, "my ****": [True, None, 1.5, {"deep": "in ****"}]}
 
 
 def test_of_two_values_that_begin_alike_the_whole_is_hidden() -> None:

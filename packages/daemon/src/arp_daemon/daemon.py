@@ -130,7 +130,7 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             runs = RunManager(store, queue, stop)
             dispatcher = Dispatcher(runs, queue, instances, profiles, matcher, tasks, stop)
             pool = PoolKeeper(profiles, instances, matcher, runs, queue, stop)
-            runs.on_end = dispatcher.on_end
+            runs.on_end, runs.hide = dispatcher.on_end, preparation.hide
 
             def on_ready(instance: Instance) -> None:
                 dispatcher.on_ready(instance)
@@ -139,6 +139,7 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             instances.on_ready, instances.on_gone, instances.on_exit = on_ready, dispatcher.on_gone, pool.on_exit
             # The runs before the instances: events come in as soon as an instance is found again.
             dispatcher.expect(await runs.load())
+            tasks.start_soon(preparation.learn, profiles.all_details())
             tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
             await tasks.start(_keep_launcher, settings, instances, environments, stop)
             await dispatcher.lose_unfound()

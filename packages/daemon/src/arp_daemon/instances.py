@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import structlog
-from msgspec import UNSET, json
+from msgspec import UNSET, json, structs
 
 from arp_daemon.errors import (
     InstanceNotFoundError,
@@ -261,7 +261,8 @@ class InstanceManager:
             instance = self._instances.get(exited.instance_id)
             if instance is None:
                 continue
-            instance.exited = exited
+            tail = self._preparation.redactor.text(exited.stderr_tail)
+            instance.exited = structs.replace(exited, stderr_tail=tail)
             instance.changed.notify()
             if instance.lifecycle is InstanceState.READY:
                 await self.drop(instance, how_it_ended(exited))
@@ -276,7 +277,7 @@ class InstanceManager:
         """
         if instance.lifecycle is not InstanceState.READY:
             return
-        tail = "" if instance.exited is None else self._preparation.redactor.text(instance.exited.stderr_tail)
+        tail = "" if instance.exited is None else instance.exited.stderr_tail
         _log.warning("instance_dropped", instance_id=instance.instance_id, reason=reason, stderr_tail=tail)
         if instance.facts.managed:
             await self._discard(instance)

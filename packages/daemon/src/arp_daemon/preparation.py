@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+from msgspec import UNSET, structs
+
 from arp_daemon.env_from import SecretSources, resolve_env_from
+from arp_daemon.errors import InstanceStartError
 from arp_daemon.launch_plan import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from arp_daemon.environments import EnvironmentManager
-    from arp_daemon.errors import InstanceStartError
     from arp_daemon.exec_spec import AnyExec
     from arp_daemon.redaction import Redactor
     from arp_daemon.settings import Settings
+    from arp_daemon.wire_events import WireEvent
+
+_log = structlog.get_logger(__name__)
 
 
 class Preparation:
@@ -33,6 +39,21 @@ class Preparation:
     def obstacle(self, details: AnyExec) -> InstanceStartError | None:
         """Why nothing can be launched now: the environment is being built (`EnvironmentBuildingError`), or failed."""
         return self._environments.obstacle(details)
+
+    async def learn(self, details: list[AnyExec]) -> None:
+        """Fetch the secrets of profiles whose instances an earlier daemon may have started, to hide them too."""
+        for each in details:
+            try:
+                values = await resolve_env_from(each.env_from, self._sources)
+            except InstanceStartError as exc:  # who launches with it is told
+                _log.warning("secret_not_learned", reason=exc.message)
+            else:
+                self.redactor.add(values.values())
+
+    def hide(self, event: WireEvent) -> WireEvent:
+        """The event of an agent without the secrets that it was given."""
+        data = event.data if event.data is UNSET else self.redactor.value(event.data)
+        return event if data == event.data else structs.replace(event, data=data)
 
     async def surroundings(self, details: AnyExec) -> Surroundings:
         """Return what a launch takes from outside its profile; its secrets are hidden from now on.

@@ -111,6 +111,10 @@ class ProfileManager:
         """How instances of a profile are launched; None where nothing is, or there is no such profile."""
         return None if name is None else self._details.get(name)
 
+    def all_details(self) -> list[AnyExec]:
+        """How instances of each profile are launched that says how."""
+        return [details for details in self._details.values() if details is not None]
+
     def view(self, profile: RuntimeProfile) -> RuntimeProfile:
         """The profile as answers show it: without credentials, and with the state of its environment."""
         return shown(profile, self._environments.view_of(self.exec_of(profile.runtime_profile)))

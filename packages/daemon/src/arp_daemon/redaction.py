@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,8 +31,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._values: set[str] = set()
-        self._text: re.Pattern[str] | None = None
-        self._data: re.Pattern[bytes] | None = None
+        self._pattern: re.Pattern[str] | None = None
 
     def add(self, values: Iterable[str]) -> None:
         """Hide these from now on."""
@@ -41,20 +40,25 @@ class Redactor:
             return
         self._values |= new
         # The longest first, so that of two that begin alike the whole is hidden.
-        pattern = "|".join(re.escape(value) for value in sorted(self._values, key=len, reverse=True))
-        self._text, self._data = re.compile(pattern), re.compile(pattern.encode())
+        self._pattern = re.compile("|".join(map(re.escape, sorted(self._values, key=len, reverse=True))))
 
     def text(self, text: str) -> str:
         """Return `text` without any of the values."""
-        return text if self._text is None else self._text.sub(HIDDEN, text)
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
-    def data(self, data: bytes) -> bytes:
-        """Return UTF-8 or JSON without any of the values."""
-        return data if self._data is None else self._data.sub(HIDDEN.encode(), data)
+    def value(self, value: Any) -> Any:
+        """Return plain values (of JSON, say) with none of the hidden ones in any text among them."""
+        if self._pattern is None:
+            return value
+        if isinstance(value, str):
+            return self._pattern.sub(HIDDEN, value)
+        if isinstance(value, dict):
+            return {self.value(key): self.value(item) for key, item in value.items()}
+        return [self.value(item) for item in value] if isinstance(value, list) else value
 
 
 def _forms(value: str) -> Iterator[str]:
-    """The value, its lines, and all of them as they stand in JSON."""
+    """The value, its lines, and all of them as they stand in JSON, which many a program logs."""
     for piece in (value, *value.splitlines()):
         if len(piece.strip()) >= _SHORTEST:
             yield from {piece, json.dumps(piece)[1:-1], json.dumps(piece, ensure_ascii=False)[1:-1]}

@@ -85,6 +85,8 @@ class RunManager:
         self._open: dict[str, OpenRun] = {}
         self._by_token: dict[str, OpenRun] = {}
         self.on_end: Callable[[OpenRun, bool], None] = lambda _run, _at_instance: None
+        self.hide: Callable[[WireEvent], WireEvent] = lambda event: event
+        """Takes out of an event what must not be seen."""
         """Called when a run has ended; True when its instance may still be working on it."""
 
     # -- what clients ask ------------------------------------------------------------------------------------
@@ -232,7 +234,7 @@ class RunManager:
             run = self._by_token.get(event.run_id)
             if run is None or run.ended or run.instance_id != instance_id or event.seq < run.expected_seq:
                 continue
-            taken = self._take(run, event, lasts)
+            taken = self._take(run, self.hide(event), lasts)
             stored.append(taken)
             shown.setdefault(run, []).append(frame(str(taken.seq), taken.type, taken.event))
         position = None if cursor is None else Cursor(instance_id, cursor)
