@@ -89,6 +89,27 @@ def test_profiles_show_how_many_instances_they_may_have() -> None:
     ]
 
 
+def test_profiles_show_an_environment_that_is_not_ready() -> None:
+    """Beside the number of instances that wait for it; and why it failed."""
+    states = [{"state": "ready"}, {"state": "building"}, {"state": "failed", "error": "Cannot install."}]
+    found = [
+        RuntimeProfile.from_dict(
+            {
+                "runtime_profile": "p",
+                "description": "What for.",
+                "extensions": {"arp.exec": {"driver": "python"}, "arp.environment": state},
+            }
+        )
+        for state in states
+    ]
+    assert lines(list_profiles(found)) == [
+        "profile  runtime  instances     description",
+        "p        -        0-1           What for.",
+        "p        -        0-1 building  What for.",
+        "p        -        0-1 failed    Cannot install. What for.",
+    ]
+
+
 def test_a_table_shows_text_as_text() -> None:
     """No markup, no controls, and wide letters keep the columns straight."""
     found = [

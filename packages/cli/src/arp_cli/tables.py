@@ -91,15 +91,18 @@ def list_instances(instances: Iterable[RuntimeInstance]) -> Rows:
 
 
 def list_profiles(profiles: Iterable[RuntimeProfile]) -> Rows:
-    """Runtime profiles, one a row; `instances` is how many the daemon starts, at least and at most."""
+    """Runtime profiles, one a row; `instances` is how many the daemon starts, at least and at most.
+
+    It is followed by the state of a Python environment that is not ready; why one failed comes before the description.
+    """
     return Rows(
         ("profile", "runtime", "instances", "description"),
         [
             (
                 _text(profile.runtime_profile),
                 _text(profile.runtime_name),
-                _range(profile.extensions),
-                _text(profile.description),
+                _range(profile.extensions) + _unready(profile.extensions),
+                _why_failed(profile.extensions) + _text(profile.description),
             )
             for profile in profiles
         ],
@@ -143,3 +146,17 @@ def _range(extensions: Any) -> Text:
         case {"arp.exec": dict()}:
             return Text("0-1")
     return _text(UNSET)
+
+
+def _unready(extensions: Any) -> Text:
+    match extensions:
+        case {"arp.environment": {"state": "building" | "failed" as state}}:
+            return Text(f" {state}", "yellow")
+    return Text()
+
+
+def _why_failed(extensions: Any) -> Text:
+    match extensions:
+        case {"arp.environment": {"state": "failed", "error": str(error)}}:
+            return Text(f"{one_line(error)} ", "red")
+    return Text()
