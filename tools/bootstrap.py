@@ -28,6 +28,7 @@ def main() -> NoReturn:
     if not (stamp.is_file() and stamp.read_text() == made_of):
         _make_venv(python)
         stamp.write_text(made_of)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.execv(python, [str(python), "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), *sys.argv[1:]])
 
 
@@ -39,6 +40,8 @@ def _environment() -> dict[str, str]:
         "XDG_CACHE_HOME": str(CACHE),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "UV_PYTHON_DOWNLOADS": "never",
+        # Hundreds of short programs start in the tests: none of them should compile its imports anew.
+        "UV_COMPILE_BYTECODE": "1",
         # As pip does: the machine's own certificate authorities, where a company puts its proxy's.
         "UV_SYSTEM_CERTS": given.get("UV_SYSTEM_CERTS", "1"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -90,13 +91,17 @@ def _left(data_dir: Path) -> list[Path]:
     return list((data_dir / "environments").iterdir())
 
 
+# uv where the machine has it, pip elsewhere.
+_INSTALLER = re.compile(r"\b(uv|pip)\b")
+
+
 def _installers(data_dir: Path) -> list[psutil.Process]:
     """Programs that install something for this data dir, or that a step has left behind."""
     mark = launcher_id(data_dir)
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(LAUNCHER_ID_VARIABLE) == mark and "uv" in " ".join(process.cmdline()):
+            if process.environ().get(LAUNCHER_ID_VARIABLE) == mark and _INSTALLER.search(" ".join(process.cmdline())):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

@@ -12,6 +12,7 @@ import pytest
 
 from interop.jarvis_program import jarvis_serving
 from support.daemon import RunningDaemon, running_daemon
+from support.waiting import until_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,6 +66,33 @@ async def test_a_launched_runtime_works_on_real_goals(
         await _assert_answered(daemon, {"runtime_profile": "jarvis"}, goal, answer)
     [instance] = await daemon.instances()
     assert (instance["managed"], instance["runtime_profile"]) == (True, "jarvis")
+
+
+async def test_a_profile_of_arp_jarvis_daemon_starts_unchanged(tools_url: str, daemon: RunningDaemon) -> None:
+    """As its README has it: the package is installed, and its program started."""
+    exec_ = {
+        "driver": "pip",
+        "pip_spec": "arp-jarvis-runtime==v0.1.0",
+        "entrypoint": "arp-jarvis-runtime",
+        "entrypoint_args": ["serve"],
+    }
+    profile = {"runtime_name": "arp-jarvis-runtime", "extensions": {"arp.jarvis.exec": exec_}}
+    put = await daemon.client.put("/v1/admin/runtime-profiles/jarvis-local", json=profile)
+    assert put.status_code == 200, put.text
+    await until_answer(lambda: _environment(daemon), lambda state: state == "ready")
+    overrides = {"tool_registry_url": tools_url}
+    created = await daemon.client.post(
+        "/v1/instances", json={"runtime_profile": "jarvis-local", "count": 2, "overrides": overrides}
+    )
+    assert created.status_code == 200, created.text
+    for goal, answer in _GOALS:
+        await _assert_answered(daemon, {"runtime_profile": "jarvis-local"}, goal, answer)
+
+
+async def _environment(daemon: RunningDaemon) -> str:
+    profiles = (await daemon.get("/v1/admin/runtime-profiles"))["profiles"]
+    shown = next(p for p in profiles if p["runtime_profile"] == "jarvis-local")
+    return str(shown["extensions"]["arp.environment"]["state"])
 
 
 async def _assert_answered(daemon: RunningDaemon, selector: dict[str, Any], goal: str, answer: str) -> None:
