@@ -34,7 +34,7 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
         (service, path, {"parameters": item.get("parameters", []), **item[method]})
         for service in OPENAPI
         for path, item in api(service)["paths"].items()
-        for method in METHODS & set(item)
+        for method in sorted(METHODS & set(item))
     ]
 
 
