@@ -125,3 +125,22 @@ async def test_an_agent_that_tells_its_secret_tells_nobody(tmp_path: Path) -> No
         for run_id in (first, second):
             assert _SECRET not in str(await daemon.events(run_id)) + str(await daemon.get(f"/v1/runs/{run_id}/trace"))
         assert len(await daemon.instances()) == 1
+
+
+async def test_last_words_are_without_secrets(tmp_path: Path) -> None:
+    """What an instance says as it dies is in the daemon's log, but for its secrets."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "key").write_text(_SECRET)
+    agent = "import os, sys\n\nasync def die(context):\n"
+    agent += "    print('dying with', os.environ['KEY'], file=sys.stderr, flush=True)\n    os._exit(3)\n"
+    (tmp_path / "dying.py").write_text(agent)
+    exec_ = {"driver": "runtime", "agent": "dying:die", "working_directory": str(tmp_path)}
+    async with running_daemon(tmp_path / "data", "--secrets-dir", str(tmp_path / "secrets")) as daemon:
+        await daemon.put_profile("p", env_from={"KEY": {"file": "key"}}, **exec_)
+        run_id = await daemon.submit("x", runtime_selector={"runtime_profile": "p"})
+        result = await daemon.result(run_id)
+        assert result["error"]["code"] == "instance_lost"
+        assert _SECRET not in str(result) + str(await daemon.instances())
+    log = (tmp_path / "data.log").read_text()
+    assert "dying with ****" in log
+    assert _SECRET not in log

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from arp_daemon.environment_build import without_credentials
 from arp_daemon.environment_recipe import Recipe, recipe_of, runtime_folders
 from arp_daemon.errors import InvalidProfileError
 from arp_daemon.exec_spec import PythonExec, find_exec
@@ -135,3 +136,22 @@ def test_what_the_profile_says_wins(installer: str, wanted: dict[str, str]) -> N
     )
     env = installer_environment(recipe, dict.fromkeys(wanted, "https://operator"))
     assert {name: env[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("cannot fetch https://user:p%40ss-1@host/simple/a", "cannot fetch https://****@host/simple/a"),
+        ("401 for user with p@ss-1", "401 for user with ****"),
+        ("401 for p%40ss-1", "401 for ****"),
+        (
+            "no https://token-2@host/a, nor another: https://else:pw@host",
+            "no https://****@host/a, nor another: https://****@host",
+        ),
+        ("bad token-2", "bad ****"),
+    ],
+)
+def test_what_an_installer_says_is_shown_without_credentials(said: str, shown: str) -> None:
+    """In a URL or by themselves, as they were written or as they are meant."""
+    recipe = _recipe(index_url="https://user:p%40ss-1@host/simple", requirements=["a @ https://token-2@host/a"])
+    assert without_credentials(recipe, said) == shown

@@ -102,9 +102,9 @@ async def _run(launcher: LauncherClient, recipe: Recipe, step: Step, env: dict[s
     except LauncherGoneError:
         raise
     except LauncherError as exc:
-        raise BuildError(f"Cannot {step.title}: {exc.message}", _without_credentials(recipe, exc.stderr_tail)) from exc
+        raise BuildError(f"Cannot {step.title}: {exc.message}", without_credentials(recipe, exc.stderr_tail)) from exc
     how = f"signal {exited.signal}" if exited.exit_code is None else f"exit code {exited.exit_code}"
-    raise BuildError(f"Cannot {step.title}: {how}.", _without_credentials(recipe, tail))
+    raise BuildError(f"Cannot {step.title}: {how}.", without_credentials(recipe, tail))
 
 
 def _write_private(path: Path, lines: Iterable[str]) -> None:
@@ -129,7 +129,8 @@ def _put_in_place(recipe: Recipe, folder: Path) -> None:
     link.replace(folder.with_name(recipe.key))
 
 
-def _without_credentials(recipe: Recipe, text: str) -> str:
+def without_credentials(recipe: Recipe, text: str) -> str:
+    """What an installer says, as it may be shown: its end, and no credentials in it."""
     redactor = Redactor()
     for url in recipe.urls:
         redactor.add(_credentials(url))
