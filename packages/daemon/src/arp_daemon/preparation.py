@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from msgspec import UNSET, structs
+from msgspec import structs
 
 from arp_daemon.env_from import SecretSources, resolve_env_from
 from arp_daemon.errors import InstanceStartError
@@ -52,8 +52,10 @@ class Preparation:
 
     def hide(self, event: WireEvent) -> WireEvent:
         """The event of an agent without the secrets that it was given."""
-        data = event.data if event.data is UNSET else self.redactor.value(event.data)
-        return event if data == event.data else structs.replace(event, data=data)
+        data, extensions = self.redactor.value(event.data), self.redactor.value(event.extensions)
+        if data is event.data and extensions is event.extensions:
+            return event
+        return structs.replace(event, data=data, extensions=extensions)
 
     async def surroundings(self, details: AnyExec) -> Surroundings:
         """Return what a launch takes from outside its profile; its secrets are hidden from now on.
