@@ -58,7 +58,8 @@ class Follower:
             while True:
                 try:
                     async for delivery in self._relay.follow(self._instance.cursor):
-                        pause = _FIRST_RECONNECT_S
+                        if delivery.events:
+                            pause = _FIRST_RECONNECT_S
                         events = [event for event in delivery.events if event.run_id not in self._singly]
                         await self._runs.apply(self._instance.instance_id, events, delivery.cursor)
                         self._instance.cursor = delivery.cursor or self._instance.cursor
