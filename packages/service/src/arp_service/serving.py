@@ -31,6 +31,7 @@ _GRACEFUL_S = 3
 _USER_TIMEOUT_MS = 60_000
 _KEEPIDLE_S, _KEEPINTVL_S, _KEEPCNT = 30, 10, 3
 _FIRST_AUTO_PORTS = 100
+_IP = (socket.AF_INET, socket.AF_INET6)
 
 
 class CannotListenError(Exception):
@@ -129,9 +130,13 @@ def _config(listener: socket.socket) -> Config:
 def _inherited(host: str) -> socket.socket:
     number = host.removeprefix("fd://")
     try:
-        return socket.socket(fileno=int(number))
+        listener = socket.socket(fileno=int(number))
     except (ValueError, OSError) as exc:
         raise CannotListenError(f"--host {host}: no inherited socket has that number.") from exc
+    if listener.family not in _IP or not is_loopback_host(listener.getsockname()[0]):
+        listener.detach()  # it is not ours to close
+        raise CannotListenError(f"--host {host}: the inherited socket is not bound to a loopback address.")
+    return listener
 
 
 def _try_bind(host: str, port: int) -> socket.socket | None:

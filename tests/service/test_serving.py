@@ -1,0 +1,65 @@
+"""Where a service listens, and where it refuses to."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from arp_service.serving import CannotListenError, bind, url_of
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com", "", "127.0.0.1.example.com"])
+def test_nothing_but_loopback_is_bound(host: str) -> None:
+    """Without tokens nobody else may reach it; the message says how to reach further."""
+    with pytest.raises(CannotListenError, match="loopback"):
+        bind(host, 0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.7"])
+def test_every_loopback_address_is_bound_and_named(host: str) -> None:
+    """Port 0 takes a free port, and the URL leads to it."""
+    with bind(host, 0) as listener:
+        port = listener.getsockname()[1]
+        assert url_of(listener).endswith(f":{port}")
+        with socket.create_connection(listener.getsockname()[:2]) as connection:
+            assert connection.getpeername()[1] == port
+
+
+def test_a_port_that_is_taken_is_an_error_with_its_cure_or_the_next_one() -> None:
+    """`--auto-port` takes the next free port instead."""
+    with bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(CannotListenError, match="--auto-port"):
+            bind("127.0.0.1", port)
+        with bind("127.0.0.1", port, auto_port=True) as second:
+            assert second.getsockname()[1] > port
+
+
+def test_an_inherited_socket_is_taken_over() -> None:
+    """`fd://N`; a number that is no socket is an error."""
+    given = socket.create_server(("127.0.0.1", 0))
+    address = given.getsockname()
+    with bind(f"fd://{given.detach()}", 0) as listener:
+        assert listener.getsockname() == address
+    for wrong in ("fd://9999", "fd://x"):
+        with pytest.raises(CannotListenError, match="inherited"):
+            bind(wrong, 0)
+
+
+def test_an_inherited_socket_that_reaches_wider_is_refused() -> None:
+    """Whoever bound it: beyond loopback nothing is served without tokens. It listens on nothing here."""
+    with socket.socket() as wide:
+        wide.bind(("0.0.0.0", 0))
+        with pytest.raises(CannotListenError, match="loopback"):
+            bind(f"fd://{wide.fileno()}", 0)
+        assert wide.getsockname()[0] == "0.0.0.0"
+
+
+def test_half_open_peers_are_noticed_on_accepted_connections() -> None:
+    """Keepalive is set on the listening socket and inherited."""
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
