@@ -104,7 +104,7 @@ class InstanceManager:
             InstanceStartError: one did not start; the others were stopped.
         """
         profile = self._profiles.get(request.runtime_profile)
-        details = self._exec_of(profile)
+        details = launch_details(profile)
         check_overrides(details, request.overrides)
         if obstacle := self.obstacle(details):
             raise obstacle
@@ -134,7 +134,7 @@ class InstanceManager:
         Raises:
             ProfileNotLaunchableError: the profile does not say how.
         """
-        details = self._exec_of(profile)
+        details = launch_details(profile)
         facts = InstanceFacts(
             instance_id=new_id("inst"),
             endpoint="http://127.0.0.1:0",
@@ -162,7 +162,7 @@ class InstanceManager:
             InstanceStartError: with the tail of its stderr.
         """
         try:
-            surroundings = await self._preparation.surroundings(self._exec_of(profile))
+            surroundings = await self._preparation.surroundings(launch_details(profile))
             if surroundings.venv is not None:
                 instance.facts.environment = surroundings.venv.name
             plan = plan_launch(
@@ -314,12 +314,6 @@ class InstanceManager:
         return self._starter.has_launcher
 
     # ---------------------------------------------------------------------------------------------------------
-
-    def _exec_of(self, profile: RuntimeProfile) -> AnyExec:
-        details = find_exec(profile.extensions)
-        if details is None:
-            raise ProfileNotLaunchableError(profile.runtime_profile)
-        return details
 
     async def _attach_one(self, instance: Instance, launched: Launched | None) -> None:
         facts = instance.facts
