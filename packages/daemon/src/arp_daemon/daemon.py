@@ -18,6 +18,7 @@ from arp_daemon.instance import instance_environments
 from arp_daemon.instances import InstanceManager
 from arp_daemon.launcher import LauncherError, open_launcher
 from arp_daemon.matching import Matcher
+from arp_daemon.open_runs import OpenRuns
 from arp_daemon.pool import PoolKeeper
 from arp_daemon.preparation import Preparation
 from arp_daemon.profile_files import read_profiles
@@ -127,10 +128,11 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             instances = InstanceManager(store, profiles, preparation)
             matcher = Matcher(instances, profiles)
             admission = Admission(matcher, profiles, queue)
-            runs = RunManager(store, queue, stop)
-            dispatcher = Dispatcher(runs, queue, instances, profiles, matcher, tasks, stop)
-            pool = PoolKeeper(profiles, instances, matcher, runs, queue, stop)
-            runs.on_end, runs.hide = dispatcher.on_end, preparation.hide
+            open_runs = OpenRuns(store, queue, stop)
+            runs = RunManager(store, open_runs)
+            dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
+            pool = PoolKeeper(profiles, instances, matcher, open_runs, queue, stop)
+            open_runs.on_end, open_runs.hide = dispatcher.on_end, preparation.hide
 
             def on_ready(instance: Instance) -> None:
                 dispatcher.on_ready(instance)
@@ -138,7 +140,7 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
 
             instances.on_ready, instances.on_gone, instances.on_exit = on_ready, dispatcher.on_gone, pool.on_exit
             # The runs before the instances: events come in as soon as an instance is found again.
-            dispatcher.expect(await runs.load())
+            dispatcher.expect(await open_runs.load())
             tasks.start_soon(preparation.learn, profiles.all_details())
             tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
             await tasks.start(_keep_launcher, settings, instances, environments, stop)

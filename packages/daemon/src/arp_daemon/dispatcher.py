@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from arp_daemon.instances import InstanceManager
     from arp_daemon.matching import Matcher
     from arp_daemon.open_run import OpenRun
+    from arp_daemon.open_runs import OpenRuns
     from arp_daemon.profiles import ProfileManager
     from arp_daemon.run_queue import RunQueue
     from arp_daemon.runs import RunManager
@@ -49,6 +50,7 @@ class Dispatcher:
     def __init__(
         self,
         runs: RunManager,
+        open_runs: OpenRuns,
         queue: RunQueue,
         instances: InstanceManager,
         profiles: ProfileManager,
@@ -57,6 +59,7 @@ class Dispatcher:
         stop: Stop,
     ) -> None:
         self._runs = runs
+        self._open_runs = open_runs
         self._queue = queue
         self._instances = instances
         self._profiles = profiles
@@ -105,7 +108,10 @@ class Dispatcher:
     def on_ready(self, instance: Instance) -> None:
         """An instance takes runs from now on."""
         link = Link(
-            instance, self._runs, self._queue, lambda: ceilings_of(self._profiles.exec_of(instance.runtime_profile))
+            instance,
+            self._open_runs,
+            self._queue,
+            lambda: ceilings_of(self._profiles.exec_of(instance.runtime_profile)),
         )
         for run in self._to_adopt.pop(instance.instance_id, []):
             link.adopt(run)
@@ -150,7 +156,7 @@ class Dispatcher:
             self._matcher.check(selector)
         except ServiceError as error:
             for run in list(self._queue.drain(selector)):
-                await self._runs.fail(run, error)
+                await self._open_runs.fail(run, error)
 
     async def _keep_link(self, link: Link) -> None:
         """The outermost boundary of a link: what goes wrong in it costs its instance, and nothing else."""
@@ -165,14 +171,14 @@ class Dispatcher:
             if run.phase in WITH_INSTANCE:
                 await self._lose(run, retries)
             else:
-                await self._runs.queue_again(run, "instance_gone")
+                await self._open_runs.queue_again(run, "instance_gone")
 
     async def _lose(self, run: OpenRun, retries: int) -> None:
         """A run is executed once, unless its profile allows retries."""
         if run.attempt <= retries:
-            await self._runs.try_again(run, "instance_lost")
+            await self._open_runs.try_again(run, "instance_lost")
         else:
-            await self._runs.fail(run, _LOST)
+            await self._open_runs.fail(run, _LOST)
 
     def _retries(self, runtime_profile: str | None) -> int:
         spec = self._profiles.exec_of(runtime_profile)

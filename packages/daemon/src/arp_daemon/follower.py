@@ -1,7 +1,7 @@
 """Following the runs of one instance: by its one stream of all events, or run by run, or by asking.
 
 Whatever the runtime offers, what comes out are RunEvents with a seq that counts, ended by one that brings the
-RunResult; the run manager applies them.
+RunResult; `OpenRuns` applies them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import structlog
 
 from arp_daemon.instance import RUN_EVENTS
 from arp_daemon.open_run import Phase
+from arp_daemon.open_runs import runtime_error
 from arp_daemon.relay import NoStreamError, RelayError, StreamExpiredError
-from arp_daemon.runs import runtime_error
 from arp_daemon.wire_events import CANCELED, LAST_TYPES, BadEventError, WireEvent
 from arp_model import ErrorDetail, RunEventType, RunState
 from arp_sdk.errors import ArpApiError
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from arp_daemon.instance import Instance
     from arp_daemon.open_run import OpenRun
+    from arp_daemon.open_runs import OpenRuns
     from arp_daemon.relay import Relay
-    from arp_daemon.runs import RunManager
     from arp_model import RunResult
     from arp_sdk.runtime import AsyncRuntimeClient
 
@@ -43,7 +43,7 @@ _TERMINAL = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED})
 class Follower:
     """Owned by the link; its methods run as tasks until the link is cut."""
 
-    def __init__(self, instance: Instance, relay: Relay, client: AsyncRuntimeClient, runs: RunManager) -> None:
+    def __init__(self, instance: Instance, relay: Relay, client: AsyncRuntimeClient, runs: OpenRuns) -> None:
         self._instance = instance
         self._relay = relay
         self._client = client

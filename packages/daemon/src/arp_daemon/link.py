@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from arp_daemon.ceilings import Ceilings
     from arp_daemon.instance import Instance
+    from arp_daemon.open_runs import OpenRuns
     from arp_daemon.relay import Outcome
     from arp_daemon.run_queue import RunQueue
-    from arp_daemon.runs import RunManager
 
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ _MAX_CANCELS = 5
 class Link:
     """Owned by the dispatcher; lives while the instance is ready."""
 
-    def __init__(self, instance: Instance, runs: RunManager, queue: RunQueue, ceilings: Callable[[], Ceilings]) -> None:
+    def __init__(self, instance: Instance, runs: OpenRuns, queue: RunQueue, ceilings: Callable[[], Ceilings]) -> None:
         self.instance = instance
         self._runs = runs
         self._queue = queue

@@ -22,7 +22,7 @@ _TAIL_BYTES = 256 * 1024
 
 
 class Phase(Enum):
-    """Where a run is on its way; only the run manager and the link of its instance move it on."""
+    """Where a run is on its way; only `OpenRuns` and the link of its instance move it on."""
 
     QUEUED = "queued"
     """Waits for a slot."""
@@ -40,7 +40,7 @@ WITH_INSTANCE = frozenset({Phase.SENT, Phase.ACCEPTED})
 
 
 class OpenRun:
-    """Owned by the run manager."""
+    """Owned by `OpenRuns`."""
 
     __slots__ = (
         "attempt",

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from arp_daemon.instance import Instance
     from arp_daemon.instances import InstanceManager
     from arp_daemon.matching import Matcher
+    from arp_daemon.open_runs import OpenRuns
     from arp_daemon.profiles import ProfileManager
     from arp_daemon.run_queue import RunQueue
-    from arp_daemon.runs import RunManager
     from arp_model import RuntimeProfile
     from arp_service.stopping import Stop
 
@@ -49,7 +49,7 @@ class PoolKeeper:
         profiles: ProfileManager,
         instances: InstanceManager,
         matcher: Matcher,
-        runs: RunManager,
+        runs: OpenRuns,
         queue: RunQueue,
         stop: Stop,
     ) -> None:

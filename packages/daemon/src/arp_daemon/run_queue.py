@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RunQueue:
-    """The run manager puts, the dispatcher takes."""
+    """`OpenRuns` puts, the dispatcher takes."""
 
     def __init__(self) -> None:
         self._queues: dict[Selector, deque[OpenRun]] = {}

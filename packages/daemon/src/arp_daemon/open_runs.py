@@ -1,0 +1,262 @@
+"""All runs that have not ended. Owns their state, and moves them on as dispatcher and links report.
+
+Whatever changes the state in memory is written to the store in the same breath, and cannot be cancelled in
+between: who is cancelled (a link whose instance died, a client that left) leaves no run half moved. Each run is ended
+exactly once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from arp_daemon.durable import keep_trying, whole
+from arp_daemon.open_run import WITH_INSTANCE, OpenRun, Phase
+from arp_daemon.selector import read_selector
+from arp_daemon.store import Append, Attempt, Cursor, RunEnd, StoredEvent
+from arp_daemon.wire_events import (
+    CANCELED,
+    LAST_TYPES,
+    BadEventError,
+    WireEvent,
+    encode_event,
+    error_result,
+    last_event,
+    last_type,
+    new_event,
+    read_result,
+    state_of,
+)
+from arp_model import ErrorDetail, RunEventType, RunRequest, RunResult, RunState
+from arp_service.ids import new_id
+from arp_service.info import utc_now
+from arp_service.sse import frame
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from arp_daemon.run_queue import RunQueue
+    from arp_daemon.selector import Selector
+    from arp_daemon.store import RunRecord, Store
+    from arp_service.errors import ServiceError
+    from arp_service.stopping import Stop
+
+_log = structlog.get_logger(__name__)
+
+
+class _Last(NamedTuple):
+    """A run that ends with a batch of events."""
+
+    run: OpenRun
+    state: RunState
+    end: RunEnd
+
+
+class OpenRuns:
+    """Applies what instances say of runs."""
+
+    def __init__(self, store: Store, queue: RunQueue, stop: Stop) -> None:
+        self._store = store
+        self._queue = queue
+        self._stop = stop
+        self._open: dict[str, OpenRun] = {}
+        self._by_token: dict[str, OpenRun] = {}
+        self.on_end: Callable[[OpenRun, bool], None] = lambda _run, _at_instance: None
+        """Called when a run has ended; True when its instance may still be working on it."""
+        self.hide: Callable[[WireEvent], WireEvent] = lambda event: event
+        """Takes out of an event what must not be seen."""
+
+    def all(self) -> Iterable[OpenRun]:
+        """All of them."""
+        return self._open.values()
+
+    def find(self, run_id: str) -> OpenRun | None:
+        """Return the run if it has not ended."""
+        return self._open.get(run_id)
+
+    async def load(self) -> list[OpenRun]:
+        """Read the open runs of an earlier daemon. Queued ones are queued; those that were sent are returned."""
+        sent: list[OpenRun] = []
+        for record in await self._store.list_open_runs():
+            request = RunRequest.from_json(record.request)
+            run = OpenRun(record, read_selector(request.runtime_selector))
+            run.next_seq = run.tail_start = await self._store.count_events(run.position)
+            self._open[run.run_id] = run
+            attempts = await self._store.list_attempts(run.position)
+            if attempts and attempts[-1].outcome is None:
+                run.phase = Phase.SENT
+                run.token, run.expected_seq = attempts[-1].token, run.next_seq - attempts[-1].first_seq
+                self._by_token[run.token] = run
+                sent.append(run)
+            elif run.cancel_requested:
+                await self.end_canceled(run)
+            else:
+                self._queue.put(run)
+        return sent
+
+    def add(self, record: RunRecord, selector: Selector) -> OpenRun:
+        """Take in a run that has just been stored, and queue it."""
+        run = self._open[record.run_id] = OpenRun(record, selector)
+        self._queue.put(run)
+        return run
+
+    @whole
+    async def request_cancel(self, run: OpenRun) -> None:
+        """Remember, on the disk, that a run is to be canceled; one that waits ends at once."""
+        await self._store.request_cancel(run.position, utc_now())
+        run.cancel_requested = True
+        if self._queue.remove(run):
+            await self.end_canceled(run)
+
+    @whole
+    async def start_attempts(self, runs: list[OpenRun], instance_id: str) -> None:
+        """Record, on the disk, that runs are about to be sent to an instance; they are running from here on."""
+        now = utc_now()
+        for run in runs:
+            self._forget_token(run)
+            run.attempt += 1
+            run.token = run.run_id if run.attempt == 1 else new_id("run")
+            run.instance_id = instance_id
+            run.expected_seq = 0
+            self._by_token[run.token] = run
+        attempts = [Attempt(r.position, r.attempt, str(r.token), instance_id, r.next_seq, now) for r in runs]
+        await self._keep_trying(lambda: self._store.start_attempts(attempts))
+        for run in runs:
+            run.state = RunState.RUNNING
+            run.started_at = run.started_at or now
+
+    @whole
+    async def queue_again(self, run: OpenRun, reason: str) -> None:
+        """Put back a run whose instance certainly does not have it."""
+        if run.phase is not Phase.ASSIGNED:
+            return
+        run.phase = Phase.QUEUED
+        self._forget_token(run)
+        if run.attempt:
+            await self._keep_trying(lambda: self._store.end_attempt(run.position, run.attempt, utc_now(), reason))
+        if run.cancel_requested:
+            await self.end_canceled(run)
+        elif not run.ended:
+            self._queue.put(run)
+
+    @whole
+    async def try_again(self, run: OpenRun, reason: str) -> None:
+        """Queue a run for another attempt whose instance is gone; a step event closes the lost one."""
+        if run.phase not in WITH_INSTANCE:
+            return
+        run.phase = Phase.QUEUED
+        self._forget_token(run)
+        now = utc_now()
+        seq, type_ = run.next_seq, RunEventType.STEP
+        run.next_seq += 1
+        data = {"name": "attempt_lost", "attempt": run.attempt, "instance_id": run.instance_id, "reason": reason}
+        body = new_event(run.run_id, seq, type_, now, data)
+        batch = Append([StoredEvent(run.position, seq, type_.value, body)])
+        await self._keep_trying(lambda: self._store.append(batch))
+        await self._keep_trying(lambda: self._store.end_attempt(run.position, run.attempt, now, reason))
+        run.add_frames([frame(str(seq), type_.value, body)])
+        if run.cancel_requested:
+            await self.end_canceled(run)
+        elif not run.ended:
+            self._queue.put(run)
+
+    @whole
+    async def apply(self, instance_id: str, events: list[WireEvent], cursor: str | None) -> None:
+        """Store what an instance says of its runs, then show it.
+
+        What comes from another instance than the run's, or under an old token, is dropped.
+        """
+        stored: list[StoredEvent] = []
+        lasts: list[_Last] = []
+        shown: dict[OpenRun, list[bytes]] = {}
+        for event in events:
+            run = self._by_token.get(event.run_id)
+            if run is None or run.ended or run.instance_id != instance_id or event.seq < run.expected_seq:
+                continue
+            taken = self._take(run, self.hide(event), lasts)
+            stored.append(taken)
+            shown.setdefault(run, []).append(frame(str(taken.seq), taken.type, taken.event))
+        position = None if cursor is None else Cursor(instance_id, cursor)
+        if not stored and position is None:
+            return
+        batch = Append(stored, [last.end for last in lasts], position)
+        await self._keep_trying(lambda: self._store.append(batch))
+        for run, frames in shown.items():
+            run.add_frames(frames)
+        for run, state, _end in lasts:
+            self._close(run, state, at_instance=False)
+
+    @whole
+    async def end(self, run: OpenRun, result: RunResult) -> None:
+        """End a run with a result that no event of its instance brought; the daemon writes the last event."""
+        if run.ended:
+            return
+        at_instance = run.phase in WITH_INSTANCE
+        run.phase = Phase.ENDED
+        self._queue.remove(run)
+        now = utc_now()
+        state = state_of(result)
+        body, type_ = last_event(result, run.next_seq, now), last_type(result).value
+        event = StoredEvent(run.position, run.next_seq, type_, body)
+        batch = Append([event], [RunEnd(run.position, state, now, result.to_json())])
+        await self._keep_trying(lambda: self._store.append(batch))
+        run.add_frames([frame(str(event.seq), type_, body)])
+        self._close(run, state, at_instance=at_instance)
+
+    async def fail(self, run: OpenRun, error: ServiceError | ErrorDetail) -> None:
+        """End a run as failed."""
+        await self.end(run, error_result(run.run_id, error))
+
+    async def fail_token(self, instance_id: str, token: str, reason: str) -> None:
+        """End the run that an instance said something senseless of."""
+        run = self._by_token.get(token)
+        if run is not None and run.instance_id == instance_id:
+            await self.fail(run, runtime_error(reason))
+
+    async def end_canceled(self, run: OpenRun) -> None:
+        """End a run as canceled that no instance works on."""
+        await self.end(run, error_result(run.run_id, ErrorDetail(code=CANCELED, message="The run was canceled.")))
+
+    # ---------------------------------------------------------------------------------------------------------
+
+    def _take(self, run: OpenRun, event: WireEvent, lasts: list[_Last]) -> StoredEvent:
+        """Return the event to be stored, and move the run on; a last one also ends it."""
+        seq = run.next_seq
+        run.next_seq += 1
+        try:
+            if event.seq != run.expected_seq:
+                raise BadEventError(f"event {run.expected_seq} is missing before {event.seq}")
+            run.expected_seq += 1
+            if event.type not in LAST_TYPES:
+                return StoredEvent(run.position, seq, event.type.value, encode_event(event, run.run_id, seq))
+            result = read_result(event, run.run_id)
+        except BadEventError as exc:
+            _log.warning("runtime_error", run_id=run.run_id, instance_id=run.instance_id, reason=str(exc))
+            result = error_result(run.run_id, runtime_error(str(exc)))
+        now = utc_now()
+        run.phase = Phase.ENDED
+        lasts.append(_Last(run, state_of(result), RunEnd(run.position, state_of(result), now, result.to_json())))
+        type_ = last_type(result)
+        body = encode_event(event, run.run_id, seq) if type_ is event.type else last_event(result, seq, now)
+        return StoredEvent(run.position, seq, type_.value, body)
+
+    def _forget_token(self, run: OpenRun) -> None:
+        if run.token is not None:
+            self._by_token.pop(run.token, None)
+            run.token = None
+
+    def _close(self, run: OpenRun, state: RunState, *, at_instance: bool) -> None:
+        run.state = state
+        del self._open[run.run_id]
+        self.on_end(run, at_instance)
+        self._forget_token(run)
+        run.changed.notify()
+
+    async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
+        await keep_trying(write, self._stop)
+
+
+def runtime_error(reason: str) -> ErrorDetail:
+    """What a run fails with whose runtime broke the protocol."""
+    return ErrorDetail(code="runtime_error", message=f"The runtime broke the protocol: {reason[:500]}.", retryable=True)
