@@ -12,6 +12,8 @@ import anyio
 import structlog
 
 from arp_daemon.admission import Admission
+from arp_daemon.attachment import Attachment
+from arp_daemon.creation import InstanceCreator
 from arp_daemon.dispatcher import Dispatcher
 from arp_daemon.environments import EnvironmentManager
 from arp_daemon.instance import instance_environments
@@ -24,8 +26,10 @@ from arp_daemon.preparation import Preparation
 from arp_daemon.profile_files import read_profiles
 from arp_daemon.profiles import ProfileManager
 from arp_daemon.redaction import Redactor
+from arp_daemon.registration import Registrar
 from arp_daemon.run_queue import RunQueue
 from arp_daemon.runs import RunManager
+from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
 from arp_model import HealthChecksItem, Status
 from arp_service.sqlite import StoreUnavailableError
@@ -62,6 +66,9 @@ class Daemon:
     store: Store
     profiles: ProfileManager
     instances: InstanceManager
+    creator: InstanceCreator
+    registrar: Registrar
+    starter: Starter
     admission: Admission
     pool: PoolKeeper
     runs: RunManager
@@ -92,7 +99,7 @@ class Daemon:
         return HealthChecksItem(name="store", status=Status.OK)
 
     def _check_launcher(self) -> HealthChecksItem:
-        if self.instances.has_launcher:
+        if self.starter.has_launcher:
             return HealthChecksItem(name="launcher", status=Status.OK)
         return HealthChecksItem(name="launcher", status=Status.DEGRADED, message="No instance can be started now.")
 
@@ -125,13 +132,17 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             environments.on_change = profiles.on_change = queue.changed.notify
             await profiles.load(given)
             preparation = Preparation(settings, os.environ, environments, Redactor())
-            instances = InstanceManager(store, profiles, preparation)
+            starter = Starter(store, preparation.redactor)
+            instances = InstanceManager(store, starter)
+            creator = InstanceCreator(instances, profiles, preparation, starter)
+            registrar = Registrar(instances, store)
+            attachment = Attachment(instances, registrar, starter, store, preparation.redactor)
             matcher = Matcher(instances, profiles)
             admission = Admission(matcher, profiles, queue)
             open_runs = OpenRuns(store, queue, stop)
             runs = RunManager(store, open_runs)
             dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
-            pool = PoolKeeper(profiles, instances, matcher, open_runs, queue, stop)
+            pool = PoolKeeper(profiles, instances, creator, matcher, open_runs, queue, stop)
             open_runs.on_end, open_runs.hide = dispatcher.on_end, preparation.hide
 
             def on_ready(instance: Instance) -> None:
@@ -143,17 +154,32 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
             dispatcher.expect(await open_runs.load())
             tasks.start_soon(preparation.learn, profiles.all_details())
             tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
-            await tasks.start(_keep_launcher, settings, instances, environments, stop)
+            await tasks.start(_keep_launcher, settings, starter, attachment, environments, stop)
             await dispatcher.lose_unfound()
             tasks.start_soon(dispatcher.run)
             tasks.start_soon(pool.run)
-            yield Daemon(settings, store, profiles, instances, admission, pool, runs, dispatcher, queue, stop)
+            yield Daemon(
+                settings,
+                store,
+                profiles,
+                instances,
+                creator,
+                registrar,
+                starter,
+                admission,
+                pool,
+                runs,
+                dispatcher,
+                queue,
+                stop,
+            )
             tasks.cancel_scope.cancel()
 
 
 async def _keep_launcher(
     settings: Settings,
-    instances: InstanceManager,
+    starter: Starter,
+    attachment: Attachment,
     environments: EnvironmentManager,
     stop: Stop,
     *,
@@ -171,17 +197,17 @@ async def _keep_launcher(
         try:
             async with open_launcher(settings.data_dir) as launcher:
                 pause = _FIRST_LAUNCHER_PAUSE_S
-                instances.use_launcher(launcher)
+                starter.use(launcher)
                 if first:
-                    await instances.attach()
+                    await attachment.attach()
                     task_status.started()
                     first = False
                 else:
-                    await instances.sweep()
+                    await attachment.sweep()
                 # What an earlier daemon or connection was building has been stopped by now.
                 environments.use_launcher(launcher)
                 try:
-                    await instances.follow_launcher(launcher)
+                    await attachment.follow_launcher(launcher)
                 finally:
                     if stop.closing.is_set():
                         await _end_launcher(launcher)
@@ -189,7 +215,7 @@ async def _keep_launcher(
             if first:
                 raise
             _log.error("launcher_unavailable", error=str(exc))
-        instances.use_launcher(None)
+        starter.use(None)
         _log.error("launcher_gone")
         await anyio.sleep(pause)
         pause = min(pause * 2, _LAST_LAUNCHER_PAUSE_S)

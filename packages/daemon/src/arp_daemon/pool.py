@@ -22,6 +22,7 @@ from arp_service.errors import ServiceError
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+    from arp_daemon.creation import InstanceCreator
     from arp_daemon.exec_spec import AnyExec
     from arp_daemon.instance import Instance
     from arp_daemon.instances import InstanceManager
@@ -48,6 +49,7 @@ class PoolKeeper:
         self,
         profiles: ProfileManager,
         instances: InstanceManager,
+        creator: InstanceCreator,
         matcher: Matcher,
         runs: OpenRuns,
         queue: RunQueue,
@@ -55,6 +57,7 @@ class PoolKeeper:
     ) -> None:
         self._profiles = profiles
         self._instances = instances
+        self._creator = creator
         self._matcher = matcher
         self._runs = runs
         self._queue = queue
@@ -159,7 +162,7 @@ class PoolKeeper:
         missing = wanted(spec, demand, len(live), spec.concurrency or 1) - len(live)
         if missing <= 0:
             return self._stop_idle(profile, spec, live, tasks)
-        if obstacle := self._instances.obstacle(spec):
+        if obstacle := self._creator.obstacle(spec):
             if not isinstance(obstacle, EnvironmentBuildingError):
                 tasks.start_soon(self._tell_waiting, profile, obstacle)
             return math.inf
@@ -171,7 +174,7 @@ class PoolKeeper:
         if health.not_before > anyio.current_time():
             return health.not_before
         for _ in range(missing):
-            tasks.start_soon(self._start, profile, self._instances.reserve(profile))
+            tasks.start_soon(self._start, profile, self._creator.reserve(profile))
         return math.inf
 
     def _demand(self, profile: RuntimeProfile, live: list[Instance]) -> Demand:
@@ -191,7 +194,7 @@ class PoolKeeper:
 
     async def _start(self, profile: RuntimeProfile, instance: Instance) -> None:
         try:
-            await self._instances.start(instance, profile)
+            await self._creator.start(instance, profile)
         except ServiceError as exc:
             _log.warning("instance_start_failed", error=exc.message, **(exc.details or {}))
             self._crashed(profile.runtime_profile, instance, exc.message, 0.0)

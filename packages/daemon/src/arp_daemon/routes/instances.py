@@ -39,7 +39,7 @@ def instance_routes(daemon: Daemon) -> list[Route]:
         body = await read_struct(request, InstanceCreateRequest)
         if find_exec(daemon.profiles.get(body.runtime_profile).extensions) is None:
             raise ProfileNotLaunchableError(body.runtime_profile)
-        created = await daemon.instances.create(body)
+        created = await daemon.creator.create(body)
         daemon.pool.asked_for(created)
         return StructResponse(InstanceCreateResponse(instances=[i.view() for i in created]))
 
@@ -48,7 +48,7 @@ def instance_routes(daemon: Daemon) -> list[Route]:
         body = await read_struct(request, InstanceRegisterRequest)
         if _is_own(request, body.runtime_api_endpoint):
             raise RuntimeProbeError("$.runtime_api_endpoint: that is this daemon; register a runtime with it.")
-        instance = await daemon.instances.register(body)
+        instance = await daemon.registrar.register(body)
         return StructResponse(InstanceRegisterResponse(instance=instance.view()))
 
     async def delete_instance(request: Request) -> Response:
