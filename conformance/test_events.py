@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from conformance.service import Service, read_error
 
@@ -73,6 +75,22 @@ def test_a_reader_that_leaves_can_come_back(service: Service) -> None:
     rest = service.events(run_id, seen[-1].id)
     assert seen + rest == service.events(run_id)
     assert rest[-1].event == "final"
+
+
+@pytest.mark.requirement("events.lines", "events.resume")
+@pytest.mark.parametrize("goal", _GOALS, ids=ascii)
+def test_events_come_as_lines_of_json_where_they_are_asked_for(service: Service, goal: str) -> None:
+    """The same events, a line each, from the start and after each of them; a reader of frames gets frames."""
+    run_id = service.submit(goal)["run_id"]
+    events = [event.data for event in service.events(run_id)]
+    path, accept = f"/v1/runs/{run_id}/events", {"Accept": "application/x-ndjson"}
+    for seen in range(-1, len(events)):
+        response = service.http.get(path, headers={**accept, **({"Last-Event-ID": str(seen)} if seen >= 0 else {})})
+        assert response.headers["content-type"].partition(";")[0] == "application/x-ndjson"
+        lines = [line for line in response.content.split(b"\n") if line]
+        assert [json.loads(line) for line in lines] == events[seen + 1 :]
+    preferred = {"Accept": "application/x-ndjson;q=0.5, text/event-stream"}
+    assert service.http.get(path, headers=preferred).headers["content-type"].startswith("text/event-stream")
 
 
 @pytest.mark.requirement("events.bad_position")

@@ -22,7 +22,10 @@ def test_version_lists_v1(service: Service) -> None:
 @pytest.mark.requirement("version.features")
 @pytest.mark.parametrize(
     ("kind", "features"),
-    [("runtime", {"runs.batch", "events", "run.events", "run.cancel"}), ("daemon", {"run.events", "run.cancel"})],
+    [
+        ("runtime", {"runs.batch", "events", "run.events", "run.events.ndjson", "run.cancel"}),
+        ("daemon", {"run.events", "run.events.ndjson", "run.cancel"}),
+    ],
 )
 def test_additions_are_announced(kind: str, features: set[str], request: pytest.FixtureRequest) -> None:
     """A client that knows our additions finds out whether they are here."""

@@ -113,6 +113,7 @@ def _content(node: dict[str, Any], document: Any, path: Path) -> dict[str, Any]:
     return {
         media_type: schema_meaning(content["schema"], document, path)
         for media_type, content in node.get("content", {}).items()
+        if not content.get(_ADDITION)
     }
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from arp_daemon.daemon import Daemon
 
-INFO = ServiceInfo("arp-daemon", "arp-daemon", features=("run.events", "run.cancel"))
+FEATURES = ("run.events", "run.events.ndjson", "run.cancel")
+INFO = ServiceInfo("arp-daemon", "arp-daemon", FEATURES)
 
 
 def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starlette:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arp_service.sse import Frames, frame
+from arp_service.event_stream import Frames
+from arp_service.sse import frame
 
 if TYPE_CHECKING:
     from arp_daemon.runs import RunManager

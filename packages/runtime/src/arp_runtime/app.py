@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NONCE_VARIABLE = "ARP_INSTANCE_NONCE"
 """A launcher sets this to know its instance again over HTTP."""
 
-FEATURES = ("runs.batch", "events", "run.events", "run.cancel")
+FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.cancel")
 
 
 def create_runtime_app(runs: RunManager, stop: Stop, admit: Callable[[Scope, Headers], None]) -> Starlette:

@@ -14,8 +14,8 @@ import msgspec
 from arp_model import UNSET, RunEvent, RunEventType
 from arp_service.changed import Changed
 from arp_service.errors import EventsExpiredError, InvalidRequestError
+from arp_service.event_stream import Frames
 from arp_service.info import utc_now
-from arp_service.sse import Frames
 
 if TYPE_CHECKING:
     from arp_service.stopping import Stop

@@ -10,8 +10,8 @@ from starlette.routing import Route
 from arp_model import UNSET, Extensions, Model, RunBatchItem, RunBatchResponse, RunRequest, UnsetType
 from arp_service.body import decode_struct, read_struct
 from arp_service.errors import ServiceError
+from arp_service.event_stream import read_after, stream_response, wants_json_lines
 from arp_service.responses import StructResponse, error_detail
-from arp_service.sse import read_after, stream_response
 
 if TYPE_CHECKING:
     from sse_starlette import EventSourceResponse
@@ -76,7 +76,7 @@ class RunRoutes:
     async def stream_run_events(self, request: Request) -> EventSourceResponse:
         """A run's events, from the start or after one that was seen, to the last."""
         log = self._runs.get(_run_id(request)).log
-        return stream_response(log, read_after(request) + 1, self._stop)
+        return stream_response(log, read_after(request) + 1, self._stop, as_json_lines=wants_json_lines(request))
 
     async def stream_events(self, request: Request) -> EventSourceResponse:
         """All runs' events in the order in which they happened; it does not end."""

@@ -1,49 +1,15 @@
-"""Server-sent events: frames, and the response that streams a log by cursor.
+"""How events are written: as server-sent events, and those as newline-delimited JSON.
 
-A watcher holds a position in a log, never a queue: it reads what is there, several events to one send, and waits
-for more. So a slow reader costs nothing but its place, and nothing is lost when it comes back.
+A log keeps its events as frames of server-sent events. Their data stands on one line each, so that the same bytes,
+without what is around the data, are newline-delimited JSON.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+EVENT_STREAM = "text/event-stream"
+JSON_LINES = "application/x-ndjson"
 
-import anyio
-import anyio.lowlevel
-from sse_starlette import EventSourceResponse
-
-from arp_service.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from starlette.requests import Request
-
-    from arp_service.stopping import Stop
-
-# Proxies and clients drop connections that are silent for longer; a comment frame keeps them.
-HEARTBEAT_S = 15
-# A reader that takes nothing for so long is dropped; it can come back with Last-Event-ID.
-_SEND_TIMEOUT_S = 30
-_LAST_SEQ = 2**53
-
-
-class Frames(NamedTuple):
-    """A piece of a log: its frames, the position after it, and whether the log has ended there."""
-
-    body: bytes
-    position: int
-    ended: bool
-
-
-class FrameLog(Protocol):
-    """A log that watchers follow."""
-
-    async def read(self, position: int) -> Frames:
-        """Return frames from `position` on; an empty body where there are none yet. Called by each watcher."""
-
-    async def wait(self, position: int) -> None:
-        """Return when `read(position)` would give something, or the process closes. Called after an empty read."""
+_DATA = b"data: "
 
 
 def frame(id_: str, event: str, data: bytes) -> bytes:
@@ -51,36 +17,6 @@ def frame(id_: str, event: str, data: bytes) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (id_.encode(), event.encode(), data)
 
 
-def read_after(request: Request) -> int:
-    """The seq that the reader has seen last: `Last-Event-ID`, else `?after=`, else -1.
-
-    Raises:
-        InvalidRequestError: it is no whole number.
-    """
-    text = request.headers.get("last-event-id") or request.query_params.get("after")
-    if text is None:
-        return -1
-    digits = text.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) <= 16 and -1 <= int(text) <= _LAST_SEQ:
-        return int(text)
-    raise InvalidRequestError("after: use the seq of the last event seen (also as the Last-Event-ID header).")
-
-
-def stream_response(log: FrameLog, position: int, stop: Stop) -> EventSourceResponse:
-    """Stream a log from `position` until it ends, the reader leaves, or the process stops."""
-    return EventSourceResponse(_follow(log, position, stop), sep="\n", ping=HEARTBEAT_S, send_timeout=_SEND_TIMEOUT_S)
-
-
-async def _follow(log: FrameLog, position: int, stop: Stop) -> AsyncIterator[bytes]:
-    while True:
-        body, position, ended = await log.read(position)
-        if body:
-            yield body
-            # Hypercorn's send may return without yielding to the loop: let others run between sends.
-            await anyio.lowlevel.checkpoint()
-        elif stop.closing.is_set():
-            return
-        if ended:
-            return
-        if not body:
-            await log.wait(position)
+def json_lines(frames: bytes) -> bytes:
+    """The data of whole frames, a line each."""
+    return b"".join([line[len(_DATA) :] + b"\n" for line in frames.split(b"\n") if line.startswith(_DATA)])

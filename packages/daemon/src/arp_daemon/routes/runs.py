@@ -13,10 +13,10 @@ from arp_daemon.trace import make_trace
 from arp_model import Pagination, RunListResponse, RunRequest
 from arp_service.body import read_struct
 from arp_service.errors import InvalidPageTokenError
+from arp_service.event_stream import read_after, stream_response, wants_json_lines
 from arp_service.ids import check_id
 from arp_service.paging import page_token, read_page
 from arp_service.responses import StructResponse
-from arp_service.sse import read_after, stream_response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -64,7 +64,7 @@ def run_routes(daemon: Daemon) -> list[Route]:
     async def stream_run_events(request: Request) -> Response:
         record = await daemon.runs.record(_run_id(request))
         log = RunLog(daemon.runs, daemon.store, record.run_id, record.position)
-        return stream_response(log, read_after(request) + 1, daemon.stop)
+        return stream_response(log, read_after(request) + 1, daemon.stop, as_json_lines=wants_json_lines(request))
 
     async def cancel_run(request: Request) -> Response:
         return StructResponse(await daemon.dispatcher.cancel(_run_id(request)))

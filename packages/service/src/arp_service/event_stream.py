@@ -1,0 +1,104 @@
+"""Streaming a log of events by cursor, in the form that the reader asks for.
+
+A watcher holds a position in a log, never a queue: it reads what is there, several events to one send, and waits
+for more. So a slow reader costs nothing but its place, and nothing is lost when it comes back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import anyio
+import anyio.lowlevel
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from arp_service.accept import prefers
+from arp_service.errors import InvalidRequestError
+from arp_service.sse import EVENT_STREAM, JSON_LINES, json_lines
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+
+    from arp_service.stopping import Stop
+
+# Proxies and clients drop connections that are silent for longer; a comment, or an empty line, keeps them.
+HEARTBEAT_S = 15
+# A reader that takes nothing for so long is dropped; it can come back with Last-Event-ID.
+_SEND_TIMEOUT_S = 30
+_LAST_SEQ = 2**53
+
+
+class Frames(NamedTuple):
+    """A piece of a log: its frames, the position after it, and whether the log has ended there."""
+
+    body: bytes
+    position: int
+    ended: bool
+
+
+class FrameLog(Protocol):
+    """A log that watchers follow."""
+
+    async def read(self, position: int) -> Frames:
+        """Return frames from `position` on; an empty body where there are none yet. Called by each watcher."""
+
+    async def wait(self, position: int) -> None:
+        """Return when `read(position)` would give something, or the process closes. Called after an empty read."""
+
+
+def read_after(request: Request) -> int:
+    """The seq that the reader has seen last: `Last-Event-ID`, else `?after=`, else -1.
+
+    Raises:
+        InvalidRequestError: it is no whole number.
+    """
+    text = request.headers.get("last-event-id") or request.query_params.get("after")
+    if text is None:
+        return -1
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) <= 16 and -1 <= int(text) <= _LAST_SEQ:
+        return int(text)
+    raise InvalidRequestError("after: use the seq of the last event seen (also as the Last-Event-ID header).")
+
+
+def wants_json_lines(request: Request) -> bool:
+    """Whether `Accept` asks for newline-delimited JSON more than for server-sent events, which are the default."""
+    return prefers(",".join(request.headers.getlist("accept")), JSON_LINES, EVENT_STREAM)
+
+
+def stream_response(log: FrameLog, position: int, stop: Stop, *, as_json_lines: bool = False) -> EventSourceResponse:
+    """Stream a log from `position` until it ends, the reader leaves, or the process stops."""
+    return EventSourceResponse(
+        _follow(log, position, stop, json_lines if as_json_lines else bytes),
+        media_type=JSON_LINES if as_json_lines else EVENT_STREAM,
+        headers={"Vary": "Accept"},
+        sep="\n",
+        ping=HEARTBEAT_S,
+        ping_message_factory=_EmptyLine if as_json_lines else None,
+        send_timeout=_SEND_TIMEOUT_S,
+    )
+
+
+class _EmptyLine(ServerSentEvent):
+    """The heartbeat between lines of JSON, which readers of them pass over."""
+
+    def encode(self) -> bytes:
+        """One line break."""
+        return b"\n"
+
+
+async def _follow(log: FrameLog, position: int, stop: Stop, written: Callable[[bytes], bytes]) -> AsyncIterator[bytes]:
+    while True:
+        body, position, ended = await log.read(position)
+        if body:
+            yield written(body)
+            # Hypercorn's send may return without yielding to the loop: let others run between sends.
+            await anyio.lowlevel.checkpoint()
+        elif stop.closing.is_set():
+            return
+        if ended:
+            return
+        if not body:
+            await log.wait(position)

@@ -1,0 +1,87 @@
+"""How a log reaches its readers, whatever form they ask for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import anyio
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from arp_service import event_stream
+from arp_service.changed import Changed
+from arp_service.event_stream import Frames, read_after, stream_response, wants_json_lines
+from arp_service.sse import frame, json_lines
+from arp_service.stopping import Stop
+from support.serving import served
+
+if TYPE_CHECKING:
+    import pytest
+    from sse_starlette import EventSourceResponse
+    from starlette.requests import Request
+
+_JSON_LINES = {"Accept": "application/x-ndjson"}
+
+
+class _Log:
+    """Numbers, as they are added."""
+
+    def __init__(self, count: int = 0, *, ended: bool = False) -> None:
+        self.count = count
+        self.ended = ended
+        self._changed = Changed()
+
+    def add(self, *, last: bool = False) -> None:
+        self.count += 1
+        self.ended = last
+        self._changed.notify()
+
+    async def read(self, position: int) -> Frames:
+        body = b"".join(frame(str(n), "number", b'{"n":%d}' % n) for n in range(position, self.count))
+        return Frames(body, max(position, self.count), self.ended)
+
+    async def wait(self, _position: int) -> None:
+        await self._changed.wait()
+
+
+def _app(log: _Log, stop: Stop) -> Starlette:
+    async def events(request: Request) -> EventSourceResponse:
+        return stream_response(log, read_after(request) + 1, stop, as_json_lines=wants_json_lines(request))
+
+    return Starlette(routes=[Route("/events", events)])
+
+
+def test_the_data_of_each_frame_is_a_line() -> None:
+    """Whatever the data holds, and however many frames there are."""
+    data = [b'{"text":"data: 1"}', '{"text":"\u2028 ü"}'.encode(), b"{}"]
+    frames = b"".join(frame(str(n), "data", item) for n, item in enumerate(data))
+    assert json_lines(frames).split(b"\n") == [*data, b""]
+    assert json_lines(b"") == b""
+
+
+async def test_a_reader_gets_the_form_that_it_asks_for() -> None:
+    """Lines of JSON where `Accept` wants them, server-sent events else; caches are told that it matters."""
+    stop = Stop()
+    async with served(_app(_Log(3, ended=True), stop), stop) as client:
+        lines = await client.get("/events", headers={**_JSON_LINES, "Last-Event-ID": "0"})
+        events = await client.get("/events?after=0")
+    assert lines.headers["content-type"] == "application/x-ndjson"
+    assert lines.text == '{"n":1}\n{"n":2}\n'
+    assert events.headers["content-type"].startswith("text/event-stream")
+    assert events.text == 'id: 1\nevent: number\ndata: {"n":1}\n\nid: 2\nevent: number\ndata: {"n":2}\n\n'
+    assert lines.headers["vary"] == events.headers["vary"] == "Accept"
+
+
+async def test_a_silent_stream_of_lines_has_empty_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep the connection, and whoever reads JSON from lines passes over them."""
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.01)
+    log, stop = _Log(1), Stop()
+    seen: list[str] = []
+    async with served(_app(log, stop), stop) as client, client.stream("GET", "/events", headers=_JSON_LINES) as stream:
+        with anyio.fail_after(10):
+            async for line in stream.aiter_lines():
+                seen.append(line)
+                if seen.count("") == 2:
+                    log.add(last=True)
+    assert [json.loads(line) for line in seen if line] == [{"n": 0}, {"n": 1}]
