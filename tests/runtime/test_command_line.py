@@ -51,8 +51,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 _IMPATIENT = """
-import arp_runtime.cli, arp_runtime.manager
-arp_runtime.cli._LAST_RESORT_S = 1
+import arp_runtime.cli, arp_runtime.commands.serve, arp_runtime.manager
+arp_runtime.commands.serve._LAST_RESORT_S = 1
 arp_runtime.manager._INTERRUPT_WAIT_S = 0.1
 arp_runtime.cli.main()
 """

@@ -1,0 +1,89 @@
+"""`arp-runtime serve`: runs over HTTP, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import anyio
+import structlog
+from cyclopts import Parameter
+
+from arp_runtime.app import create_runtime_app
+from arp_runtime.builtin_tools import BUILTIN_TOOLS
+from arp_runtime.loading import AgentNotLoadableError, load_agent
+from arp_runtime.manager import open_manager
+from arp_service.door import OwnUserOnly
+from arp_service.logs import configure_logging
+from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
+from arp_service.serving import CannotListenError, bind, serve, url_of
+from arp_service.stopping import Stop
+
+if TYPE_CHECKING:
+    import socket
+
+    from arp_runtime.agent import Agent
+    from arp_runtime.manager import RunManager
+
+DEFAULT_PORT = 8081
+# After the runs have ended: for streams to end and connections to close. Where an agent resists its
+# cancellation, the kernel ends the process then.
+_LAST_RESORT_S = 6
+
+_log = structlog.get_logger(__name__)
+
+
+def serve_command(
+    *,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    auto_port: Annotated[bool, Parameter(negative=())] = False,
+    agent: str = "default",
+    drain_grace_s: float = 5.0,
+    log_level: Literal["debug", "info", "warning", "error"] = "info",
+) -> None:
+    """Serve runs over HTTP until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    host
+        A loopback address, or fd://N for a listening socket that was passed on.
+    port
+        The port; 0 takes any free one.
+    auto_port
+        Take the next free port when this one is taken.
+    agent
+        What runs are given to: `default`, or module:attribute of an async function.
+    drain_grace_s
+        Seconds for runs under way to end when the runtime is stopped.
+    log_level
+        The least important messages that are logged, to stderr.
+    """
+    configure_logging(log_level)
+    try:
+        loaded = load_agent(agent)
+        listener = bind(host, port, auto_port=auto_port)
+    except (AgentNotLoadableError, CannotListenError) as error:
+        sys.exit(f"arp-runtime: {error}")
+    if not can_look_up_peers():
+        sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
+    anyio.run(_serve, loaded, listener, drain_grace_s)
+
+
+async def _serve(agent: Agent, listener: socket.socket, drain_grace_s: float) -> None:
+    stop = Stop()
+    lookup = PeerLookup()
+    try:
+        async with open_manager(agent, BUILTIN_TOOLS, stop) as runs:
+            app = create_runtime_app(runs, stop, OwnUserOnly(lookup, own_uid()))
+            say_ready = partial(_log.info, "listening", url=url_of(listener))
+            await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
+    finally:
+        lookup.close()
+
+
+async def _drain(runs: RunManager, grace_s: float) -> None:
+    await runs.drain(grace_s)
+    signal.alarm(_LAST_RESORT_S)
