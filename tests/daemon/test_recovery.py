@@ -13,9 +13,11 @@ import anyio.to_thread
 import httpx
 import psutil
 
-from support.daemon import is_alive
+from support.daemon import is_alive, running_daemon
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.daemon import RunningDaemon
 
 
@@ -152,3 +154,26 @@ async def test_a_stopping_daemon_takes_no_new_runs(daemon: RunningDaemon) -> Non
     assert (response.status_code, response.json()["error"]["retryable"]) == (503, True)
     assert response.headers["Retry-After"]
     await daemon.client.post(f"/v1/runs/{run_id}:cancel")
+
+
+async def test_a_second_signal_gives_up_running_work_at_once(tmp_path: Path) -> None:
+    """Whatever the graces: instances are ended, watchers see how their runs ended, and the exit code is 0."""
+    async with running_daemon(tmp_path / "data", "--drain-grace-s", "600") as daemon:
+        await daemon.put_profile(driver="runtime", max=1, stop_grace_s=600)
+        run_id = await daemon.submit("wait 600 seconds")
+        await daemon.until_event(run_id, "step")
+        processes = daemon.processes()
+        seen: list[str] = []
+
+        async def watch() -> None:
+            seen.extend([event["data"].get("error", {}).get("code", "") async for event in daemon.follow(run_id)])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            daemon.process.terminate()
+            with anyio.fail_after(20):
+                while (await daemon.get("/v1/health"))["status"] == "ok":
+                    await anyio.lowlevel.checkpoint()
+            assert await daemon.stop() == 0
+        assert seen[-1] == "instance_lost"
+        assert [p for p in processes if is_alive(p)] == []

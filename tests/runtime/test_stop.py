@@ -75,3 +75,20 @@ async def test_an_idle_runtime_stops_at_once() -> None:
     """The grace is for runs; without one there is nothing to wait for."""
     async with running_runtime("--drain-grace-s", "600") as runtime:
         assert await runtime.stop() == 0
+
+
+async def test_a_second_signal_ends_the_grace() -> None:
+    """Runs are interrupted at once, followers see it, and the exit code is 0."""
+    async with (
+        running_runtime("--drain-grace-s", "600") as runtime,
+        httpx.AsyncClient(base_url=runtime.base_url, timeout=20) as client,
+    ):
+        await client.post("/v1/runs", json={"run_id": "r1", "input": {"goal": "wait 600 seconds"}})
+        async with following(client, "/v1/runs/r1/events") as events:
+            runtime.process.terminate()
+            with anyio.fail_after(20):
+                while (await client.get("/v1/health")).json()["status"] == "ok":
+                    await anyio.lowlevel.checkpoint()
+                assert await runtime.stop() == 0
+                seen = [event.data["data"].get("error", {}).get("code") async for event in events]
+    assert seen[-1] == "interrupted"

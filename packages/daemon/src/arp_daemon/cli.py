@@ -20,6 +20,7 @@ from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
 from arp_service.sqlite import StoreTooNewError, StoreUnavailableError
+from arp_service.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     import socket
@@ -53,7 +54,7 @@ def serve_daemon(
     interpreter: list[str] | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C.
+    """Serve until SIGTERM or Ctrl-C; a second one gives up running work at once.
 
     Parameters
     ----------
@@ -104,11 +105,11 @@ def _read_interpreter(given: str) -> tuple[str, Path]:
 
 async def _serve(listener: socket.socket, settings: Settings, admit: OwnUserOnly) -> None:
     url = url_of(listener)
-    async with open_daemon(settings) as daemon:
+    async with stop_on_signals() as stop, open_daemon(settings, stop) as daemon:
         await serve(
             daemon_app(daemon, admit),
             listener,
-            daemon.stop,
+            stop,
             daemon.drain,
             ready=lambda: _log.info("listening", url=url, data_dir=str(settings.data_dir)),
         )

@@ -33,7 +33,6 @@ from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
 from arp_model import HealthChecksItem, Status
 from arp_service.sqlite import StoreUnavailableError
-from arp_service.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -45,11 +44,15 @@ if TYPE_CHECKING:
     from arp_daemon.launcher import LauncherClient
     from arp_daemon.settings import Settings
     from arp_daemon.store import Store
+    from arp_service.stopping import Stop
 
 _log = structlog.get_logger(__name__)
 
 # Health must answer soon, also when the disk does not.
 _STORE_CHECK_S = 2.0
+# For the ends of runs whose instances were stopped under them, so that watchers see them; a store that refuses writes
+# keeps them for the next start.
+_SETTLE_S = 2.0
 # Before another launcher is tried: doubling.
 _FIRST_LAUNCHER_PAUSE_S, _LAST_LAUNCHER_PAUSE_S = 0.05, 10.0
 
@@ -77,12 +80,24 @@ class Daemon:
     stop: Stop
 
     async def drain(self) -> None:
-        """Let running work end, for a bounded time, then stop all instances. Queued runs stay queued."""
-        with anyio.move_on_after(self.settings.drain_grace_s):
-            while any(instance.assigned for instance in self.instances.all()):
-                await self.queue.changed.wait()
-        await self.instances.stop_managed()
+        """Let running work end, for a bounded time, then stop all instances. Queued runs stay queued.
+
+        Hurried, instances are ended at once, and what they worked on is settled as after any loss of an instance.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._end_when_hurried)
+            async with self.stop.grace(self.settings.drain_grace_s):
+                while any(instance.assigned for instance in self.instances.all()):
+                    await self.queue.changed.wait()
+            await self.instances.stop_managed()
+            with anyio.move_on_after(_SETTLE_S):
+                await self.dispatcher.wait_settled()
+            tasks.cancel_scope.cancel()
         self.runs.wake_watchers()
+
+    async def _end_when_hurried(self) -> None:
+        await self.stop.hurried.wait()
+        await self.instances.end_managed()
 
     async def checks(self) -> list[HealthChecksItem]:
         """What `GET /v1/health` shows."""
@@ -114,7 +129,7 @@ class Daemon:
 
 
 @asynccontextmanager
-async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
+async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
     """Open the data dir, take up what an earlier daemon left, and run until the block ends.
 
     Raises:
@@ -126,7 +141,7 @@ async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(settings.lock_path):
         async with open_sqlite_store(settings.store_path) as store, anyio.create_task_group() as tasks:
-            stop, queue = Stop(), RunQueue()
+            queue = RunQueue()
             environments = EnvironmentManager(settings.environments_path, settings.interpreters, os.environ, tasks)
             profiles = ProfileManager(store, environments)
             environments.on_change = profiles.on_change = queue.changed.notify

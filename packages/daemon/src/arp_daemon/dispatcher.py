@@ -68,6 +68,7 @@ class Dispatcher:
         self._stop = stop
         self._links: dict[str, Link] = {}
         self._to_adopt: dict[str, list[OpenRun]] = {}
+        self._settling = 0
 
     # -- start -----------------------------------------------------------------------------------------------
 
@@ -126,8 +127,14 @@ class Dispatcher:
             link.cut()
             runs = list(instance.assigned.values())
             instance.assigned.clear()
+            self._settling += 1
             self._tasks.start_soon(self._settle, runs, self._retries(instance.runtime_profile))
         self._queue.changed.notify()
+
+    async def wait_settled(self) -> None:
+        """Return when the runs of all instances that are gone have been queued again or ended."""
+        while self._settling:
+            await self._queue.changed.wait()
 
     def on_end(self, run: OpenRun, at_instance: bool) -> None:
         """A run has ended: its slot is free. Where the daemon ended it, its instance is told to stop."""
@@ -167,11 +174,15 @@ class Dispatcher:
             await self._instances.drop(link.instance, f"could not be followed: {exc!r}")
 
     async def _settle(self, runs: list[OpenRun], retries: int) -> None:
-        for run in runs:
-            if run.phase in WITH_INSTANCE:
-                await self._lose(run, retries)
-            else:
-                await self._open_runs.queue_again(run, "instance_gone")
+        try:
+            for run in runs:
+                if run.phase in WITH_INSTANCE:
+                    await self._lose(run, retries)
+                else:
+                    await self._open_runs.queue_again(run, "instance_gone")
+        finally:
+            self._settling -= 1
+            self._queue.changed.notify()
 
     async def _lose(self, run: OpenRun, retries: int) -> None:
         """A run is executed once, unless its profile allows retries."""

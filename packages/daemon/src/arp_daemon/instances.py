@@ -138,6 +138,13 @@ class InstanceManager:
         """Stop all managed instances at once. Called when the daemon stops."""
         await self.discard_all([i for i in self._instances.values() if i.facts.managed])
 
+    async def end_managed(self) -> None:
+        """End the processes of all managed instances now; a stop that gave them a grace ends with them."""
+        async with anyio.create_task_group() as tasks:
+            for instance in self.all():
+                if instance.facts.managed:
+                    tasks.start_soon(self._starter.stop, instance, 0.0)
+
     async def discard(self, instance: Instance) -> None:
         """Whatever state it is in: no process and no record of it is left."""
         instance.lifecycle = InstanceState.STOPPING

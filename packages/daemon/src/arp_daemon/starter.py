@@ -81,12 +81,13 @@ class Starter:
         instance.learn(await self._until_ready(instance, launched, plan))
         await self._put(instance)
 
-    async def stop(self, instance: Instance) -> None:
-        """End its process and whatever that forked."""
+    async def stop(self, instance: Instance, grace_s: float | None = None) -> None:
+        """End its process and whatever that forked; `grace_s` None: as its profile says."""
         if self._launcher is None:  # it took its instances along
             return
         try:
-            await self._launcher.stop(instance.instance_id, instance.facts.stop_grace_s)
+            grace_s = instance.facts.stop_grace_s if grace_s is None else grace_s
+            await self._launcher.stop(instance.instance_id, grace_s)
         except LauncherError as exc:  # it was never launched, or has ended, or the launcher took it along
             _log.debug("nothing_to_stop", instance_id=instance.instance_id, reason=exc.message)
 

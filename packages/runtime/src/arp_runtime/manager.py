@@ -110,12 +110,12 @@ class RunManager:
         return run
 
     async def drain(self, grace_s: float) -> None:
-        """Let the runs under way end within `grace_s`; interrupt those that do not."""
-        with anyio.move_on_after(grace_s):
+        """Let the runs under way end within `grace_s`, or until the stop is hurried; interrupt those that do not."""
+        async with self._stop.grace(grace_s):
             await self._wait_all_ended()
         for execution in self._executions.values():
             execution.halt(RunInterruptedError())
-        with anyio.move_on_after(_INTERRUPT_WAIT_S):
+        async with self._stop.grace(_INTERRUPT_WAIT_S):
             await self._wait_all_ended()
         for run_id, execution in list(self._executions.items()):
             self._end(self._table.get(run_id), execution.outcome_of(RunInterruptedError()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import socket
 from functools import partial
 from typing import TYPE_CHECKING
@@ -75,13 +74,12 @@ async def serve(
     drain: Callable[[], Awaitable[None]],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then let `drain` finish the work, end the streams, close.
+    """Serve until the stop is requested, then let `drain` finish the work, end the streams, close.
 
-    `drain` bounds itself. `ready` is called once signals are watched and the socket's connections will be served:
-    the time to say so. Takes over the socket.
+    `drain` bounds itself. `ready` is called once the socket's connections will be served: the time to say so. Takes
+    over the socket.
     """
     async with anyio.create_task_group() as tasks:
-        await tasks.start(_watch_signals, stop)
         ready()
         tasks.start_soon(_serve_until_drained, app, listener, partial(_until_drained, stop, drain), tasks.cancel_scope)
 
@@ -105,13 +103,6 @@ async def _until_drained(stop: Stop, drain: Callable[[], Awaitable[None]]) -> No
     await stop.requested.wait()
     await drain()
     stop.closing.set()
-
-
-async def _watch_signals(stop: Stop, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for _ in signals:
-            stop.requested.set()
 
 
 def _config(listener: socket.socket) -> Config:

@@ -1,10 +1,22 @@
-"""A stop has two steps, and everybody in the process waits for the same two events."""
+"""A stop has three steps, and everybody in the process waits for the same events."""
 
 from __future__ import annotations
+
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 
 from arp_service.errors import StoppingError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from anyio.abc import TaskStatus
+
+# A stop that was hurried and still has not ended after so long (a disk that hangs) is ended by the kernel.
+_LAST_RESORT_S = 10
 
 
 class Stop:
@@ -12,7 +24,9 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = anyio.Event()
-        """Set by a signal: take no new work, finish what runs."""
+        """Set by the first signal: take no new work, finish what runs."""
+        self.hurried = anyio.Event()
+        """Set by the second signal: nothing is waited for any more; give up what runs."""
         self.closing = anyio.Event()
         """Set when work has finished or its grace is over: end streams now."""
 
@@ -20,3 +34,41 @@ class Stop:
         """Raise `StoppingError` when no new work may be taken."""
         if self.requested.is_set():
             raise StoppingError("The service is shutting down; send this again in a moment.", retry_after_s=2)
+
+    @asynccontextmanager
+    async def grace(self, seconds: float) -> AsyncIterator[None]:
+        """A block that is left after so many seconds, and at once when the stop is hurried."""
+        async with anyio.create_task_group() as tasks:
+            tasks.cancel_scope.deadline = anyio.current_time() + seconds
+            tasks.start_soon(self._leave_when_hurried, tasks.cancel_scope)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _leave_when_hurried(self, scope: anyio.CancelScope) -> None:
+        await self.hurried.wait()
+        scope.cancel()
+
+
+@asynccontextmanager
+async def stop_on_signals() -> AsyncIterator[Stop]:
+    """A stop that SIGTERM or SIGINT requests, and another one hurries.
+
+    The outermost block of a service: signals are watched while it starts and while it closes as well. One that
+    comes during the start lets it finish first.
+    """
+    stop = Stop()
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_watch_signals, stop)
+        yield stop
+        tasks.cancel_scope.cancel()
+
+
+async def _watch_signals(stop: Stop, *, task_status: TaskStatus[None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            if not stop.requested.is_set():
+                stop.requested.set()
+            elif not stop.hurried.is_set():
+                stop.hurried.set()
+                signal.alarm(_LAST_RESORT_S)

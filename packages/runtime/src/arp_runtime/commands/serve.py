@@ -19,7 +19,7 @@ from arp_service.door import OwnUserOnly
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
-from arp_service.stopping import Stop
+from arp_service.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     import socket
@@ -44,7 +44,7 @@ def serve_command(
     drain_grace_s: float = 5.0,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
-    """Serve runs over HTTP until SIGTERM or SIGINT.
+    """Serve runs over HTTP until SIGTERM or Ctrl-C; a second one does not wait for runs under way.
 
     Parameters
     ----------
@@ -73,10 +73,9 @@ def serve_command(
 
 
 async def _serve(agent: Agent, listener: socket.socket, drain_grace_s: float) -> None:
-    stop = Stop()
     lookup = PeerLookup()
     try:
-        async with open_manager(agent, BUILTIN_TOOLS, stop) as runs:
+        async with stop_on_signals() as stop, open_manager(agent, BUILTIN_TOOLS, stop) as runs:
             app = create_runtime_app(runs, stop, OwnUserOnly(lookup, own_uid()))
             say_ready = partial(_log.info, "listening", url=url_of(listener))
             await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
