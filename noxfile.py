@@ -105,6 +105,13 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Break things on purpose, hundreds of times, and tell the figures; ``-- ARGS`` go to pytest."""
+    _install_editable(session, "--group=tests")
+    _pytest(session, "tests/faults", *session.posargs, env={"ARP_FAULTS": "full"})
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Check the documentation: its links, and that what it shows works."""
     _install_editable(session, "--group=tests")
@@ -124,10 +131,15 @@ def _install_as_a_user_would(session: nox.Session, *args: str) -> None:
     session.install(*(f"./{package}" for package in PACKAGES), *args)
 
 
-def _pytest(session: nox.Session, *args: str, launcher: tuple[str, ...] = ("python", "-m")) -> None:
+def _pytest(
+    session: nox.Session,
+    *args: str,
+    launcher: tuple[str, ...] = ("python", "-m"),
+    env: dict[str, str] | None = None,
+) -> None:
     """Run pytest with its temporary files in a folder that is gone afterwards.
 
     The folder is the system's and not the checkout's because a Unix socket's path must fit into 107 bytes.
     """
     with tempfile.TemporaryDirectory(prefix="arp-", ignore_cleanup_errors=True) as scratch:
-        session.run(*launcher, "pytest", f"--basetemp={scratch}/t", *args, env={"TMPDIR": scratch})
+        session.run(*launcher, "pytest", f"--basetemp={scratch}/t", *args, env={"TMPDIR": scratch, **(env or {})})

@@ -10,7 +10,7 @@ import pytest
 from contracts.tree import ROOT, parse, read
 
 NOXFILE = Path("noxfile.py")
-PROMISED = {"demo", "tests", "lint", "types", "imports", "codegen", "conformance", "docs"}
+PROMISED = {"demo", "tests", "lint", "types", "imports", "codegen", "conformance", "docs", "faults"}
 TEST_COMMAND = "python3 noxfile.py -s tests"
 
 

@@ -40,12 +40,19 @@ class RunningDaemon:
 
     async def start(self, *args: str) -> None:
         """Start it; returns when it listens."""
-        log = self.data_dir.with_suffix(".log")
+        await self.spawn(*args)
+        await self.until_listening()
+
+    async def spawn(self, *args: str) -> None:
+        """Start its process, and wait for nothing."""
         command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(self.data_dir), *args]
-        with log.open("wb") as stderr:
+        with self._log.open("wb") as stderr:
             self.process = await anyio.open_process(command, stdin=None, stdout=None, stderr=stderr)
+
+    async def until_listening(self) -> None:
+        """Wait until it listens."""
         with anyio.fail_after(_START_TIMEOUT_S):
-            self.url = await self._find_url(log)
+            self.url = await self._find_url(self._log)
         self.client = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30)
 
     async def stop(self, *, signum: signal.Signals = signal.SIGTERM) -> int:
@@ -129,6 +136,10 @@ class RunningDaemon:
         named = [p for p in psutil.process_iter() if _belongs(p, marker)]
         return list({*named, *(child for p in named for child in p.children(recursive=True))})
 
+    @property
+    def _log(self) -> Path:
+        return self.data_dir.with_suffix(".log")
+
     async def _find_url(self, log: Path) -> str:
         """Its log is a file, so that a killed daemon's words are kept: it is read until the line is there."""
         while True:
@@ -142,18 +153,25 @@ class RunningDaemon:
 
 
 @asynccontextmanager
-async def running_daemon(data_dir: Path, *args: str) -> AsyncIterator[RunningDaemon]:
+async def running(daemon: RunningDaemon, *args: str) -> AsyncIterator[None]:
     """Start a daemon; at the end stop it, or what it left behind."""
-    daemon = RunningDaemon(data_dir)
     await daemon.start(*args)
     try:
-        yield daemon
+        yield
     finally:
         with anyio.CancelScope(shield=True):
             code = await daemon.stop()
             if code == -signal.SIGKILL:
-                async with open_launcher(data_dir) as launcher:
+                async with open_launcher(daemon.data_dir) as launcher:
                     await launcher.shutdown(0)
+
+
+@asynccontextmanager
+async def running_daemon(data_dir: Path, *args: str) -> AsyncIterator[RunningDaemon]:
+    """A daemon on a data dir while the block runs."""
+    daemon = RunningDaemon(data_dir)
+    async with running(daemon, *args):
+        yield daemon
 
 
 def is_alive(process: psutil.Process) -> bool:

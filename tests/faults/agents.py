@@ -1,0 +1,51 @@
+"""Agents that leave traces outside of the daemon, or misbehave. Served by our runtime, by name (`agents:recorded`)."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from arp_runtime import AgentContext
+
+# Long enough to be killed in the middle, short enough that 50 a second are done as they come.
+_PAUSE_S = (0.005, 0.03)
+_TOKENS = 4
+
+
+async def recorded(context: AgentContext) -> str:
+    """Write down that the work begins, do it, write down that it is done."""
+    _write("begin", context)
+    for number in range(_TOKENS):
+        await context.emit_token(f"{number} ")
+        await anyio.sleep(random.uniform(*_PAUSE_S))  # what work takes
+    _write("end", context)
+    return context.goal
+
+
+async def waiting(context: AgentContext) -> None:
+    """Begin, and never end by itself."""
+    _write("begin", context)
+    await context.step("waiting")
+    await anyio.sleep_forever()
+
+
+async def escaping(context: AgentContext) -> None:
+    """Leave a grandchild in a session of its own, whose parents are gone, and never end."""
+    script = "sh -c 'sleep 600 & echo $!'"
+    done = subprocess.run(["setsid", "--fork", "sh", "-c", script], stdout=subprocess.PIPE, check=True)  # noqa: ASYNC221
+    await context.step("escaped", pid=int(done.stdout))
+    await anyio.sleep_forever()
+
+
+def _write(phase: str, context: AgentContext) -> None:
+    """One write with O_APPEND is whole, whoever else writes: it is on file when the next line of code runs."""
+    fd = os.open(os.environ["FAULTS_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, f"{phase} {context.goal} {context.run_id} {os.getpid()}\n".encode())
+    finally:
+        os.close(fd)

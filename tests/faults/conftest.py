@@ -1,0 +1,40 @@
+"""A scene for each case, and figures that are told at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.repetitions import IS_FULL
+from faults.scene import Scene, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+# In full, what takes a tenth of this among the other tests.
+_FULL_TIMEOUT_S = 3600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The full repetitions take their time."""
+    for item in items:
+        if IS_FULL:
+            item.add_marker(pytest.mark.timeout(_FULL_TIMEOUT_S))
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    async with opened(tmp_path, request.node.name) as scene:
+        yield scene
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """Tell a figure: it is shown in the table at the end of the session."""
+
+    def tell(case: str, figures: object) -> None:
+        record_property("figures", (case, str(figures)))
+
+    return tell
