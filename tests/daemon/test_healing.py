@@ -12,8 +12,11 @@ import anyio
 import anyio.to_thread
 import psutil
 
+from support.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from support.daemon import RunningDaemon
 
@@ -25,6 +28,10 @@ async def _until(daemon: RunningDaemon, holds: Callable[[list[dict[str, Any]]], 
             instances = await daemon.instances()
             if holds(instances):
                 return instances
+
+
+def _ids(instances: list[dict[str, Any]]) -> set[str]:
+    return {instance["instance_id"] for instance in instances}
 
 
 def _kill(instance: dict[str, Any], signum: int = signal.SIGKILL) -> None:
@@ -131,6 +138,35 @@ async def test_queued_runs_outlive_the_launcher(daemon: RunningDaemon) -> None:
     os.kill(psutil.Process(instance["extensions"]["arp.pid"]).ppid(), signal.SIGKILL)
     assert (await daemon.result(first))["error"]["code"] == "instance_lost"
     assert [(await daemon.result(run_id))["ok"] for run_id in queued] == [True] * 3
+
+
+async def test_a_launchers_deaths_are_not_held_against_its_profiles(daemon: RunningDaemon) -> None:
+    """Five instances die with launchers, which is no fault of theirs: their profile goes on, with its minimum."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", min=2, max=2)
+    for _ in range(3):
+        found = await _until(daemon, lambda found: [i["state"] for i in found] == ["ready"] * 2)
+        os.kill(psutil.Process(found[0]["extensions"]["arp.pid"]).ppid(), signal.SIGKILL)
+        await _until(daemon, lambda now, before=found: not _ids(now) & _ids(before))  # type: ignore[misc]
+    assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
+
+
+async def test_an_instance_that_was_starting_when_the_launcher_died_is_started_by_the_next(
+    daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    """Nobody waits for its start timeout: the process is gone, and the run that needs it is served."""
+    script = (
+        "import os, sys, time; marker, host, port = sys.argv[1:]; first = not os.path.exists(marker)\n"
+        "open(marker, 'w').close(); time.sleep(600 if first else 0)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'arp_runtime', 'serve', '--host', host, '--port', port])"
+    )
+    marker = tmp_path / "started"
+    command = [sys.executable, "-c", script, str(marker), "{host}", "{port}"]
+    await daemon.put_profile(driver="command", command=command, start_timeout_s=300)
+    run_id = await daemon.submit("What is 1+1?")
+    await until(marker.exists)
+    (starting,) = (p for p in daemon.processes() if str(marker) in p.cmdline())
+    os.kill(starting.ppid(), signal.SIGKILL)
+    assert (await daemon.result(run_id))["ok"] is True
 
 
 async def test_a_run_that_waits_for_an_instance_that_is_gone_is_told_so(daemon: RunningDaemon) -> None:

@@ -58,7 +58,7 @@ class Attachment:
                 await self._starter.stop_stray(instance_id)
 
     async def follow_launcher(self, launcher: LauncherClient) -> None:
-        """Drop instances whose process has ended. Ends when the launcher is gone, and with it all it started."""
+        """Drop instances whose process has ended. Ends when the launcher is gone."""
         async for exited in launcher.exits():
             instance = self._instances.find(exited.instance_id)
             if instance is None:
@@ -68,9 +68,12 @@ class Attachment:
             instance.changed.notify()
             if instance.lifecycle is InstanceState.READY:
                 await self._instances.drop(instance, how_it_ended(exited))
+
+    async def drop_all(self) -> None:
+        """The launcher is gone, and with it all that it started. What was just starting is started again."""
         for instance in self._instances.all():
             if instance.facts.managed and instance.lifecycle is InstanceState.READY:
-                await self._instances.drop(instance, "died with the launcher")
+                await self._instances.drop(instance, "died with the launcher", by_itself=False)
 
     async def _attach_one(self, instance: Instance, launched: Launched | None) -> None:
         facts = instance.facts

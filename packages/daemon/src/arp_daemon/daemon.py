@@ -232,6 +232,7 @@ async def _keep_launcher(
             _log.error("launcher_unavailable", error=str(exc))
         starter.use(None)
         _log.error("launcher_gone")
+        await attachment.drop_all()
         await anyio.sleep(pause)
         pause = min(pause * 2, _LAST_LAUNCHER_PAUSE_S)
 

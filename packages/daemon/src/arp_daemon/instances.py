@@ -80,10 +80,11 @@ class InstanceManager:
         _log.info("instance_ready", instance_id=instance.instance_id, endpoint=instance.endpoint)
         self.on_ready(instance)
 
-    async def drop(self, instance: Instance, reason: str) -> None:
+    async def drop(self, instance: Instance, reason: str, *, by_itself: bool = True) -> None:
         """An instance is of no use any more, by no wish of anybody: end what is left of it.
 
-        A registered one is not ours to end: it stays in the list, and may come back.
+        A registered one is not ours to end: it stays in the list, and may come back. One that did not end by itself
+        is not held against its profile.
         """
         if instance.lifecycle is not InstanceState.READY:
             return
@@ -91,7 +92,8 @@ class InstanceManager:
         _log.warning("instance_dropped", instance_id=instance.instance_id, reason=reason, stderr_tail=tail)
         if instance.facts.managed:
             await self.discard(instance)
-            self.on_exit(instance, reason)
+            if by_itself:
+                self.on_exit(instance, reason)
         else:
             self.show_error(instance, reason)
             self.on_gone(instance)

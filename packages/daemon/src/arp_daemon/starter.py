@@ -19,7 +19,7 @@ from arp_service.sqlite import StoreUnavailableError
 if TYPE_CHECKING:
     from arp_daemon.instance import Instance
     from arp_daemon.launch_plan import LaunchPlan
-    from arp_daemon.launcher import Exited, Launched, LauncherClient, LaunchSpec
+    from arp_daemon.launcher import Exited, Launched, LauncherClient
     from arp_daemon.redaction import Redactor
     from arp_daemon.store import Store
     from arp_model import VersionInfo
@@ -29,6 +29,8 @@ _log = structlog.get_logger(__name__)
 _TAIL_LINES = 20
 # A launcher that died is replaced in a moment.
 _LAUNCHER_WAIT_S = 10.0
+# An instance under which so many launchers died is not tried with another one.
+_MAX_LAUNCHERS = 3
 
 
 class Starter:
@@ -63,23 +65,25 @@ class Starter:
     async def launch(self, instance: Instance, plan: LaunchPlan) -> None:
         """Launch and wait until healthy. A failure leaves cleaning up to the caller.
 
+        A launcher that dies meanwhile took along what it had started: the next one is asked.
+
         Raises:
             InstanceStartError: with the tail of its stderr.
         """
+        gone: LauncherClient | None = None
         try:
-            launched = await self._launch(plan.spec)
+            for _ in range(_MAX_LAUNCHERS):
+                launcher = await self._present_launcher(other_than=gone)
+                with suppress(LauncherGoneError, LauncherStoppingError):
+                    await self._launch_by(launcher, instance, plan)
+                    return
+                gone = launcher
+            raise LauncherGoneError("the launcher ended again and again")
         except LauncherError as exc:
             raise InstanceStartError(
                 f"The instance could not be launched: {exc.message}",
                 details={"code": exc.code, "stderr_tail": self._redactor.text(exc.stderr_tail)},
             ) from exc
-        facts = instance.facts
-        facts.endpoint = f"http://{launched.host}:{launched.port}"
-        facts.pid, facts.start_time, facts.boot_id = launched.pid, launched.start_time, launched.boot_id
-        # Stored before it is healthy: a daemon that dies now finds it again.
-        await self._put(instance)
-        instance.learn(await self._until_ready(instance, launched, plan))
-        await self._put(instance)
 
     async def stop(self, instance: Instance, grace_s: float | None = None) -> None:
         """End its process and whatever that forked; `grace_s` None: as its profile says."""
@@ -91,13 +95,20 @@ class Starter:
         except LauncherError as exc:  # it was never launched, or has ended, or the launcher took it along
             _log.debug("nothing_to_stop", instance_id=instance.instance_id, reason=exc.message)
 
-    async def _launch(self, spec: LaunchSpec) -> Launched:
-        """A launcher that dies meanwhile took along what it had started: the next one is asked."""
-        launcher = await self._present_launcher()
-        try:
-            return await launcher.launch(spec)
-        except (LauncherGoneError, LauncherStoppingError):
-            return await (await self._present_launcher(other_than=launcher)).launch(spec)
+    async def _launch_by(self, launcher: LauncherClient, instance: Instance, plan: LaunchPlan) -> None:
+        launched = await launcher.launch(plan.spec)
+        facts = instance.facts
+        facts.endpoint = f"http://{launched.host}:{launched.port}"
+        facts.pid, facts.start_time, facts.boot_id = launched.pid, launched.start_time, launched.boot_id
+        # Stored before it is healthy: a daemon that dies now finds it again.
+        await self._put(instance)
+        instance.learn(await self._until_ready(launcher, instance, launched, plan))
+        await self._put(instance)
+        self._check_present(launcher)
+
+    def _check_present(self, launcher: LauncherClient) -> None:
+        if self._launcher is not launcher:
+            raise LauncherGoneError("the launcher ended while the instance started")
 
     async def _present_launcher(self, other_than: LauncherClient | None = None) -> LauncherClient:
         """Wait for a launcher, where one is being started."""
@@ -114,7 +125,9 @@ class Starter:
         except StoreUnavailableError as exc:
             raise InstanceStartError(f"The instance could not be recorded: {exc.message}") from exc
 
-    async def _until_ready(self, instance: Instance, launched: Launched, plan: LaunchPlan) -> VersionInfo:
+    async def _until_ready(
+        self, launcher: LauncherClient, instance: Instance, launched: Launched, plan: LaunchPlan
+    ) -> VersionInfo:
         version: VersionInfo | None = None
         why = f"did not get healthy in {plan.exec.start_timeout_s:g} s"
 
@@ -126,14 +139,21 @@ class Starter:
             why += " while it started"
             tasks.cancel_scope.cancel()
 
+        async def watch_launcher() -> None:
+            while self._launcher is launcher:
+                await self._launcher_changed.wait()
+            tasks.cancel_scope.cancel()
+
         with anyio.move_on_after(plan.exec.start_timeout_s):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(watch_end)
+                tasks.start_soon(watch_launcher)
                 try:
                     version = await until_healthy(instance.endpoint, str(instance.facts.nonce))
                 except RuntimeProbeError as exc:
                     why = exc.message
                 tasks.cancel_scope.cancel()
+        self._check_present(launcher)
         if version is not None and plan.spec.listen == "port" and not listens_in_tree(launched.pid, launched.port or 0):
             version, why = None, "does not listen on its port itself; another program does"
         if version is None:
