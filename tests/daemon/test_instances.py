@@ -187,6 +187,17 @@ async def test_an_endpoint_that_the_operator_does_not_allow_is_never_called(
     assert response.status_code == status, response.text
 
 
+async def test_the_operator_may_allow_more_endpoints(daemon: RunningDaemon) -> None:
+    """403 without --allow-endpoint; with it the endpoint is called, and here found silent."""
+    body = {"runtime_api_endpoint": "http://[::ffff:127.0.0.1]:1"}
+    response = await daemon.client.post("/v1/instances:register", json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "endpoint_not_allowed")
+    await daemon.stop()
+    await daemon.start("--allow-endpoint", "rt.example.com", "--allow-endpoint", "[::ffff:127.0.0.1]:1")
+    response = await daemon.client.post("/v1/instances:register", json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "runtime_probe_failed")
+
+
 async def test_a_runtime_that_knows_only_the_standard_works_too(daemon: RunningDaemon) -> None:
     """No batch, no events, no cancel: it is polled, and the daemon writes the last event."""
     await daemon.put_profile("plain", driver="command", command=_PLAIN)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import structlog
 
+from arp_daemon.allowed_endpoints import EndpointPattern, read_pattern
 from arp_daemon.app import daemon_app
 from arp_daemon.daemon import DataDirInUseError, open_daemon
 from arp_daemon.launcher.errors import LauncherStartError
@@ -52,6 +53,7 @@ def serve_daemon(
     secrets_dir: Path | None = None,
     allow_env_from: list[str] | None = None,
     interpreter: list[str] | None = None,
+    allow_endpoint: list[str] | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; a second one gives up running work at once.
@@ -76,6 +78,9 @@ def serve_daemon(
         A variable of the daemon that profiles may hand to instances by env_from. May be repeated.
     interpreter
         NAME=PATH of an interpreter that profiles may name as their python. May be repeated.
+    allow_endpoint
+        Where else than on this machine runtimes may be registered: HOST, *.DOMAIN, NUMBER or NETWORK/BITS, and
+        perhaps :PORT. May be repeated.
     log_level
         The least important messages that are logged, to stderr.
     """
@@ -86,6 +91,7 @@ def serve_daemon(
         secrets_dir=None if secrets_dir is None else secrets_dir.absolute(),
         allow_env_from=tuple(allow_env_from or ()),
         interpreters=dict(_read_interpreter(given) for given in interpreter or ()),
+        allowed_endpoints=tuple(_read_pattern(given) for given in allow_endpoint or ()),
         profiles_path=None if profiles is None else profiles.absolute(),
     )
     try:
@@ -101,6 +107,13 @@ def _read_interpreter(given: str) -> tuple[str, Path]:
     if not name or not Path(path).is_absolute():
         sys.exit(f"arp-daemon: --interpreter {given}: write NAME=/PATH.")
     return name, Path(path)
+
+
+def _read_pattern(given: str) -> EndpointPattern:
+    try:
+        return read_pattern(given)
+    except ValueError as exc:
+        sys.exit(f"arp-daemon: --allow-endpoint {exc}.")
 
 
 async def _serve(listener: socket.socket, settings: Settings, admit: OwnUserOnly) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 from msgspec import UNSET
 
+from arp_daemon.address import Address
 from arp_daemon.errors import InstanceStartError, ProfileNotLaunchableError
 from arp_daemon.exec_spec import find_exec
 from arp_daemon.instance import Instance, InstanceFacts, metadata_dict
@@ -84,7 +85,7 @@ class InstanceCreator:
         details = launch_details(profile)
         facts = InstanceFacts(
             instance_id=new_id("inst"),
-            endpoint="http://127.0.0.1:0",
+            address=Address("http://127.0.0.1:0"),
             managed=True,
             runtime_profile=profile.runtime_profile,
             profile_version=self._profiles.version(profile.runtime_profile),

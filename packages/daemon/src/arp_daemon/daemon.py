@@ -12,6 +12,7 @@ import anyio
 import structlog
 
 from arp_daemon.admission import Admission
+from arp_daemon.allowed_endpoints import AllowedEndpoints
 from arp_daemon.attachment import Attachment
 from arp_daemon.creation import InstanceCreator
 from arp_daemon.dispatcher import Dispatcher
@@ -19,6 +20,7 @@ from arp_daemon.environments import EnvironmentManager
 from arp_daemon.instance import instance_environments
 from arp_daemon.instances import InstanceManager
 from arp_daemon.launcher import LauncherError, open_launcher
+from arp_daemon.lookup import ask_system
 from arp_daemon.matching import Matcher
 from arp_daemon.open_runs import OpenRuns
 from arp_daemon.pool import PoolKeeper
@@ -150,7 +152,7 @@ async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
             starter = Starter(store, preparation.redactor)
             instances = InstanceManager(store, starter)
             creator = InstanceCreator(instances, profiles, preparation, starter)
-            registrar = Registrar(instances, store)
+            registrar = Registrar(instances, store, AllowedEndpoints(settings.allowed_endpoints), ask_system)
             attachment = Attachment(instances, registrar, starter, store, preparation.redactor)
             matcher = Matcher(instances, profiles)
             admission = Admission(matcher, profiles, queue)

@@ -8,6 +8,7 @@ import anyio
 import msgspec
 from msgspec import UNSET
 
+from arp_daemon.address import Address
 from arp_daemon.store import InstanceRecord
 from arp_model import InstanceState, RuntimeInstance
 from arp_service.changed import Changed
@@ -33,7 +34,7 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What is stored of an instance, enough to find it again after a daemon restart."""
 
     instance_id: str
-    endpoint: str
+    address: Address
     managed: bool
     runtime_profile: str | None = None
     profile_version: int | None = None
@@ -93,9 +94,14 @@ class Instance:
         return self.facts.runtime_name
 
     @property
+    def address(self) -> Address:
+        """How it is reached."""
+        return self.facts.address
+
+    @property
     def endpoint(self) -> str:
-        """Its base URL."""
-        return self.facts.endpoint
+        """Where it is reached, as people are shown it."""
+        return self.facts.address.endpoint
 
     @property
     def concurrency(self) -> int:
@@ -159,7 +165,7 @@ class Instance:
                 "instance_id": facts.instance_id,
                 "state": (InstanceState.BUSY if full else self.lifecycle).value,
                 "managed": facts.managed,
-                "runtime_api_endpoint": facts.endpoint,
+                "runtime_api_endpoint": self.endpoint,
                 "extensions": extensions,
                 **_present("runtime_profile", facts.runtime_profile),
                 **_present("runtime_name", facts.runtime_name),

@@ -14,10 +14,10 @@ import structlog
 from arp_daemon.follower import Follower
 from arp_daemon.instance import BATCH, EVENTS
 from arp_daemon.open_run import OpenRun, Phase
-from arp_daemon.relay import NO_AUTHORITIES, Accepted, Refused, Relay, Unknown
+from arp_daemon.relay import Accepted, Refused, Relay, Unknown
+from arp_daemon.transport import runtime_client
 from arp_model import ErrorDetail, RunRequest
 from arp_sdk.errors import ArpApiError
-from arp_sdk.runtime import AsyncRuntimeClient
 from arp_service.changed import Changed
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Link:
         self._runs = runs
         self._queue = queue
         self._ceilings = ceilings
-        self._relay = Relay(instance.endpoint)
-        self._client = AsyncRuntimeClient(base_url=instance.endpoint, verify_ssl=NO_AUTHORITIES)
+        self._relay = Relay(instance.address)
+        self._client = runtime_client(instance.address)
         self._follower = Follower(instance, self._relay, self._client, runs)
         self._tasks: TaskGroup | None = None
         self._scope = anyio.CancelScope()

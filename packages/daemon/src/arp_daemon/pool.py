@@ -114,7 +114,7 @@ class PoolKeeper:
         while instance.lifecycle is InstanceState.READY:
             await anyio.sleep(_LOOK_EVERY_S)
             for _ in range(_LOOKS):
-                if await is_healthy(instance.endpoint, _LOOK_EVERY_S):
+                if await is_healthy(instance.address, _LOOK_EVERY_S):
                     break
             else:
                 await self._instances.drop(instance, f"did not answer for {_LOOKS * _LOOK_EVERY_S:.0f} s")
@@ -147,7 +147,7 @@ class PoolKeeper:
 
     async def _look_for(self, instance: Instance) -> None:
         try:
-            if await is_healthy(instance.endpoint, _LOOK_EVERY_S):
+            if await is_healthy(instance.address, _LOOK_EVERY_S):
                 self._instances.revive(instance)
         finally:
             self._looking_for.discard(instance.instance_id)

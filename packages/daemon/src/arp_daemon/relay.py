@@ -1,12 +1,12 @@
 """The daemon's traffic with an instance that must be fast: handing runs over, and following their events.
 
-The only module that uses the HTTP client directly. A runtime with the additions gets batches and is followed by
-one stream; one that knows only the standard gets runs one by one and is followed run by run (`follow_run`).
+The only module that speaks through the HTTP client; `transport` makes it. A runtime with the additions gets batches
+and is followed by one stream; one that knows only the standard gets runs one by one and is followed run by run
+(`follow_run`).
 """
 
 from __future__ import annotations
 
-import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from arp_daemon.sse_frames import FrameReader, FrameTooLongError, SseFrame
+from arp_daemon.transport import http_client
 from arp_daemon.wire_events import BadEventError, WireEvent, decode_event
 from arp_model import ErrorDetail, ErrorEnvelope, RunBatchResponse
 from arp_service.ids import check_id
@@ -23,14 +24,14 @@ from arp_service.ids import check_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from arp_daemon.address import Address
+
 # A runtime answers a hand-over at once; this bounds one that hangs.
 _HAND_OVER_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Streams are silent between events; the runtime's heartbeats come every 15 s.
 _STREAM_TIMEOUT = httpx.Timeout(5.0, read=45.0)
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _MAX_CURSOR = 256
-# Endpoints are plain http; to load the authorities for TLS would cost 20 ms an instance for nothing.
-NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _BUSY = frozenset({429, 503})
 
 
@@ -80,10 +81,8 @@ class Delivery(NamedTuple):
 class Relay:
     """One instance's connection pool, for `async with`."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=endpoint, trust_env=False, follow_redirects=False, verify=NO_AUTHORITIES
-        )
+    def __init__(self, address: Address) -> None:
+        self._client = http_client(address)
 
     async def __aenter__(self) -> Relay:
         return self

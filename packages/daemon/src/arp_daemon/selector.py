@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import UNSET
 
+from arp_daemon.endpoint import normal_endpoint
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -73,11 +75,6 @@ def read_selector(given: RunRequestRuntimeSelector | UnsetType) -> Selector:
     if given is not UNSET and given.runtime_api_endpoint is not UNSET:
         parts["endpoint"] = normal_endpoint(given.runtime_api_endpoint)
     return Selector(**parts) if parts else Selector(runtime_profile=DEFAULT_PROFILE)
-
-
-def normal_endpoint(url: str) -> str:
-    """A base URL without the slash at its end."""
-    return url.rstrip("/")
 
 
 def least_loaded(instances: Iterable[C]) -> C | None:

@@ -11,6 +11,8 @@ import platformdirs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from arp_daemon.allowed_endpoints import EndpointPattern
+
 DEFAULT_PORT = 8082
 
 
@@ -32,6 +34,8 @@ class Settings:
     """The daemon's own variables that `env_from` may hand on."""
     interpreters: Mapping[str, Path] = field(default_factory=dict)
     """What profiles may name as `python`, beside the daemon's own interpreter."""
+    allowed_endpoints: tuple[EndpointPattern, ...] = ()
+    """Where runtimes may be registered, beside this machine."""
     profiles_path: Path | None = None
     """A TOML file or folder of profiles that are put at start."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import structlog
 
+from arp_daemon.address import Address
 from arp_daemon.errors import InstanceStartError, RuntimeProbeError
 from arp_daemon.launcher import LauncherError, LauncherGoneError, LauncherStoppingError
 from arp_daemon.port_owner import listens_in_tree
@@ -98,7 +99,7 @@ class Starter:
     async def _launch_by(self, launcher: LauncherClient, instance: Instance, plan: LaunchPlan) -> None:
         launched = await launcher.launch(plan.spec)
         facts = instance.facts
-        facts.endpoint = f"http://{launched.host}:{launched.port}"
+        facts.address = Address(f"http://{launched.host}:{launched.port}")
         facts.pid, facts.start_time, facts.boot_id = launched.pid, launched.start_time, launched.boot_id
         # Stored before it is healthy: a daemon that dies now finds it again.
         await self._put(instance)
@@ -149,7 +150,7 @@ class Starter:
                 tasks.start_soon(watch_end)
                 tasks.start_soon(watch_launcher)
                 try:
-                    version = await until_healthy(instance.endpoint, str(instance.facts.nonce))
+                    version = await until_healthy(instance.address, str(instance.facts.nonce))
                 except RuntimeProbeError as exc:
                     why = exc.message
                 tasks.cancel_scope.cancel()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from arp_daemon.errors import ProfileNotLaunchableError, RuntimeProbeError
+from arp_daemon.errors import ProfileNotLaunchableError
 from arp_daemon.exec_spec import find_exec
 from arp_model import (
     InstanceCreateRequest,
@@ -18,7 +17,6 @@ from arp_model import (
     InstanceRegisterResponse,
 )
 from arp_service.body import read_struct
-from arp_service.door import is_loopback_host
 from arp_service.ids import check_id
 from arp_service.responses import StructResponse
 
@@ -46,9 +44,7 @@ def instance_routes(daemon: Daemon) -> list[Route]:
     async def register_instance(request: Request) -> Response:
         daemon.stop.check()
         body = await read_struct(request, InstanceRegisterRequest)
-        if _is_own(request, body.runtime_api_endpoint):
-            raise RuntimeProbeError("$.runtime_api_endpoint: that is this daemon; register a runtime with it.")
-        instance = await daemon.registrar.register(body)
+        instance = await daemon.registrar.register(body, _own_port(request))
         return StructResponse(InstanceRegisterResponse(instance=instance.view()))
 
     async def delete_instance(request: Request) -> Response:
@@ -65,11 +61,7 @@ def instance_routes(daemon: Daemon) -> list[Route]:
     ]
 
 
-def _is_own(request: Request, endpoint: str) -> bool:
-    """Whether an endpoint is the daemon itself: a run that it handed to itself would never end."""
-    _host, port = request.scope["server"]
-    try:
-        parts = urlsplit(endpoint)
-        return parts.port == port and is_loopback_host(parts.hostname or "")
-    except ValueError:  # told by what reads it next
-        return False
+def _own_port(request: Request) -> int | None:
+    """The port of the daemon itself: a run that it handed to itself would never end."""
+    _host, port = request.scope.get("server") or (None, None)
+    return port

@@ -1,0 +1,54 @@
+"""Connections to instances: to the address that was checked and nowhere else, whatever a name means by now."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import httpx
+
+from arp_sdk.runtime import AsyncRuntimeClient
+
+if TYPE_CHECKING:
+    from arp_daemon.address import Address
+
+# Endpoints are plain http; to load the authorities for TLS would cost 20 ms an instance for nothing.
+_NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def http_client(address: Address) -> httpx.AsyncClient:
+    """A connection pool of its own; no proxy, no redirect and no lookup leads away from the address."""
+    return httpx.AsyncClient(base_url=address.base_url, transport=_transport(address), trust_env=False)
+
+
+def runtime_client(address: Address) -> AsyncRuntimeClient:
+    """The SDK's client over such a pool, which is closed with it."""
+    return AsyncRuntimeClient(
+        base_url=address.base_url, httpx_args={"transport": _transport(address), "trust_env": False}
+    )
+
+
+def _transport(address: Address) -> httpx.AsyncBaseTransport:
+    plain = httpx.AsyncHTTPTransport(uds=address.uds, verify=_NO_AUTHORITIES, trust_env=False)
+    return plain if address.ip is None else _PinnedTransport(plain, address.ip)
+
+
+class _PinnedTransport(httpx.AsyncBaseTransport):
+    """Connects to one number; the Host header keeps the name that the client has written into it."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, ip: str) -> None:
+        self._inner = inner
+        self._ip = ip
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        pinned = httpx.Request(
+            request.method,
+            request.url.copy_with(host=self._ip),
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+        return await self._inner.handle_async_request(pinned)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
