@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -234,3 +235,23 @@ async def test_a_profile_needs_an_addressable_name(daemon: RunningDaemon, name: 
     response = await daemon.client.put(f"{_EXEC}/{name}", json={})
     assert response.status_code in {400, 404}
     assert response.json()["error"]["code"] in {"invalid_request", "not_found"}
+
+
+async def test_an_instance_shows_what_holds_its_limits(daemon: RunningDaemon) -> None:
+    """Issue 3: whether by a cgroup, by an rlimit, or by nothing on this machine; in the profile's words and units."""
+    limits = {"memory_mib": 2048, "processes": 500, "open_files": 300, "cpu_weight": 50}
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", limits=limits)
+    (instance,) = await _create(daemon)
+    held = instance["extensions"]["arp.limits"]
+    assert {name: each["limit"] for name, each in held.items()} == limits
+    assert {each["by"] for each in held.values()} <= {"cgroup", "rlimit", "nice", "nothing"}
+    assert psutil.Process(instance["extensions"]["arp.pid"]).rlimit(psutil.RLIMIT_NOFILE) == (300, 300)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts processes of other users")
+async def test_an_instance_of_another_user_serves_the_daemon(daemon: RunningDaemon) -> None:
+    """Issue 3: `user` in the profile. Our runtime's door admits the daemon that launched it."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", user="nobody")
+    (instance,) = await _create(daemon)
+    assert psutil.Process(instance["extensions"]["arp.pid"]).username() == "nobody"
+    assert (await daemon.end(await daemon.submit("6*7")))["state"] == "succeeded"

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from arp_daemon.errors import InvalidProfileError, ProfileNotLaunchableError
 from arp_daemon.exec_spec import find_exec
 from arp_daemon.launch_plan import LaunchPlan, Surroundings, plan_launch
+from arp_daemon.launcher.protocol import Limits
 from arp_model import InstanceCreateRequestOverrides, RuntimeProfile
 
 _DATA_DIR = Path("/data")
@@ -136,3 +137,41 @@ def test_launch_details_that_make_no_sense_are_refused_by_place(details: Any, pl
         find_exec({"arp.exec": details})
     assert '$.extensions["arp.exec"]' in caught.value.message
     assert place in caught.value.message
+
+
+def test_limits_and_user_reach_the_launcher_in_its_units() -> None:
+    """A profile counts in MiB; what it leaves out is not limited."""
+    exec_ = {"driver": "command", "command": ["p"], "user": "nobody", "limits": {"memory_mib": 64, "cpu_weight": 10}}
+    spec = _plan(_profile(exec_)).spec
+    assert spec.user == "nobody"
+    assert spec.limits == Limits(memory_bytes=64 * 1024 * 1024, cpu_weight=10)
+
+
+def test_another_user_has_a_home_of_his_own_and_our_runtime_admits_the_daemon() -> None:
+    """What a login sets is left to the launcher, which knows the user; the runtime's door would keep the daemon out."""
+    surroundings = Surroundings(_ENVIRONMENT | {"USER": "daemon"}, _DATA_DIR, uid=4711)
+    spec = _plan(_profile({"driver": "runtime", "user": "nobody"}, env={"USER": "mine"}), surroundings).spec
+    assert spec.env == {"PATH": "/bin", "USER": "mine", "ARP_INSTANCE_NONCE": "n"}
+    admit = spec.argv.index("--admit-uid")
+    assert spec.argv[admit + 1] == "4711"
+    assert "--admit-uid" not in _plan(_profile({"driver": "runtime"}), surroundings).spec.argv
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"user": ""},
+        {"user": "a b"},
+        {"user": "../x"},
+        {"user": 0},
+        {"limits": {"memory_mib": 0}},
+        {"limits": {"processes": 0}},
+        {"limits": {"open_files": 3}},
+        {"limits": {"cpu_weight": 10_001}},
+        {"limits": {"memory": "1G"}},
+    ],
+)
+def test_limits_and_users_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    """Refused when the profile is put, naming the place."""
+    with pytest.raises(InvalidProfileError, match=r"user|limits"):
+        find_exec({"arp.exec": {"driver": "runtime", **wrong}})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 
 def serve(listener: socket.socket, **facts: object) -> None:
     facts |= {"pid": os.getpid(), "ppid": os.getppid(), "sid": os.getsid(0), "cwd": str(Path.cwd())}
+    facts |= {"uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups()}
     facts |= {"argv": sys.argv, "env": dict(os.environ), "random": random.random()}
     facts["fds"] = sorted(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
     while True:
@@ -66,6 +68,48 @@ def parent() -> None:
     os._exit(3)
 
 
+def hide() -> None:
+    """Has a daemon that cleared its environment in a session of its own; ends when its one connection is closed."""
+    listener = socket.socket(fileno=3)
+    read, write = os.pipe()
+    if middle := os.fork():
+        os.waitpid(middle, 0)
+    else:
+        os.setsid()
+        if daemon := os.fork():
+            os.write(write, str(daemon).encode())
+            os._exit(0)
+        os.execve("/bin/sleep", ["sleep", "1000"], {})
+    connection, _ = listener.accept()
+    connection.sendall(json.dumps({"brood": [int(os.read(read, 20))]}).encode())
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+    connection.recv(1)
+    os._exit(0)
+
+
+def multiply(number: str) -> None:
+    """Tries to have that many children, and tells how many it got."""
+    children = 0
+    with suppress(BlockingIOError):
+        while children < int(number):
+            os.fork() or sleep_for_ever()
+            children += 1
+    serve(socket.socket(fileno=3), children=children)
+
+
+def gorge(mebibytes: str) -> None:
+    """Takes that much memory, and writes to all of it."""
+    hoard = [bytearray(os.urandom(1024) * 1024) for _ in range(int(mebibytes))]
+    print("had", len(hoard), "MiB")
+
+
+def tell_limits() -> None:
+    """Tells what the kernel holds it to."""
+    limits = {name: resource.getrlimit(getattr(resource, name)) for name in ("RLIMIT_NOFILE", "RLIMIT_DATA")}
+    serve(socket.socket(fileno=3), limits=limits, nice=os.getpriority(os.PRIO_PROCESS, 0))
+
+
 def fail(code: str, message: str) -> None:
     """Says why on stderr, and exits."""
     print(message, file=sys.stderr)
@@ -95,7 +139,7 @@ def run_code() -> None:
 
 
 def main() -> None:
-    beasts = (echo, bind, deaf, parent, fail, say, flood, sleep_for_ever)
+    beasts = (echo, bind, deaf, parent, hide, multiply, gorge, tell_limits, fail, say, flood, sleep_for_ever)
     name, *arguments = sys.argv[1:]
     {beast.__name__: beast for beast in beasts}[name](*arguments)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 
 from arp_daemon.launcher import Launched, LauncherClient, LauncherGoneError, LaunchSpec, open_launcher
+from arp_daemon.launcher.cgroup_places import find_places
 from arp_service.processes import read_stat
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ async def running_launcher(data_dir: Path, lease_s: float = 60.0) -> AsyncIterat
                 await launcher.shutdown(0.0)
             with anyio.fail_after(SOON, shield=True):
                 await until_dead(launcher.launcher_pid)
+            remove_groups(data_dir)
 
 
 async def ask(launched: Launched) -> dict[str, Any]:
@@ -72,3 +74,26 @@ async def until_dead(pid: int) -> None:
             await anyio.wait_readable(fd)
     finally:
         os.close(fd)
+
+
+def groups_of(data_dir: Path) -> list[Path]:
+    """The folders below which the launcher of a data dir makes control groups; none where it may not."""
+    return [Path(line) for line in (data_dir / "run" / "cgroups").read_text().splitlines()]
+
+
+def remove_groups(data_dir: Path) -> None:
+    """Clear up after a launcher that was killed, and has no successor."""
+    for folder in groups_of(data_dir):
+        with suppress(FileNotFoundError, OSError):
+            for group in folder.iterdir():
+                if group.is_dir():
+                    group.rmdir()
+            folder.rmdir()
+
+
+def find_controllers() -> frozenset[str] | None:
+    """What control groups can limit on this machine; None where a launcher may make none."""
+    places = find_places(f"arp-look-{os.getpid()}")
+    for place in places:
+        place.folder.rmdir()
+    return frozenset().union(*(place.controllers for place in places)) if places else None

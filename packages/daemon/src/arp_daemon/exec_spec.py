@@ -47,12 +47,27 @@ class AllowOverrides(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_registry_url: bool = True
 
 
+class ResourceLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one instance, with all that it starts, may use; what is left out is not limited.
+
+    `cpu_weight` is its share of the CPU beside others where there is not enough for all; 100 is the usual one.
+    """
+
+    memory_mib: Annotated[int, Meta(ge=16, le=2**30)] | None = None
+    processes: Annotated[int, Meta(ge=1, le=2**22)] | None = None
+    open_files: Annotated[int, Meta(ge=16, le=2**30)] | None = None
+    cpu_weight: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+
+
 class ExecSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="driver"):
     """What every driver shares. `concurrency` is how many runs an instance is given at once.
 
     There are always `min` instances and `warm` more than have runs, up to `max`. One that has had no run for
     `idle_timeout_s` is stopped. One that ends by itself is replaced as `restart` says: `unexpected` means by a
     signal or with another exit code than 0.
+
+    `user` is the name or number of the user that it runs as, and `limits` are kept by the kernel as far as this
+    machine allows.
 
     `env` is set before the profile's `defaults.env`, and `env_from` after it. `max_queued` bounds the runs that wait,
     `retries` says how often a run is tried again whose instance was lost, and `max_timeout_ms`, `max_steps` and
@@ -68,6 +83,8 @@ class ExecSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     start_timeout_s: _Seconds = 30.0
     stop_grace_s: _Seconds = 5.0
     working_directory: str | None = None
+    user: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?\Z", max_length=64)] | None = None
+    limits: ResourceLimits = ResourceLimits()
     env: dict[VariableName, str] = {}
     env_from: dict[VariableName, EnvFrom] = {}
     allow_overrides: AllowOverrides = msgspec.field(default_factory=AllowOverrides)

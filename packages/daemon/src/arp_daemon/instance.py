@@ -49,6 +49,8 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     pid: int | None = None
     start_time: int | None = None
     boot_id: str | None = None
+    limits: dict[str, Any] = {}
+    """What holds each limit of its profile on this machine, as the launcher says."""
     features: list[str] = []
 
     @property
@@ -158,6 +160,8 @@ class Instance:
         if self.error is not None:
             tail = "" if self.exited is None else self.exited.stderr_tail
             extensions["arp.error"] = {"reason": self.error, "stderr_tail": tail}
+        if facts.limits:
+            extensions["arp.limits"] = facts.limits
         if facts.pid is not None:
             extensions["arp.pid"] = facts.pid
         return RuntimeInstance.from_dict(

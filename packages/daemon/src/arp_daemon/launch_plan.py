@@ -11,8 +11,8 @@ from msgspec import UNSET, UnsetType
 
 from arp_daemon import jarvis_exec
 from arp_daemon.errors import ProfileNotLaunchableError
-from arp_daemon.exec_spec import AnyExec, CommandExec, PythonExec, RuntimeExec, find_exec
-from arp_daemon.launcher.protocol import LaunchSpec
+from arp_daemon.exec_spec import AnyExec, CommandExec, PythonExec, ResourceLimits, RuntimeExec, find_exec
+from arp_daemon.launcher.protocol import LaunchSpec, Limits
 from arp_daemon.overrides import REGISTRY_VARIABLE
 
 if TYPE_CHECKING:
@@ -34,7 +34,10 @@ _INHERITED = (
     "USER",
     "SSL_CERT_FILE",
 )
+# What belongs to the user that an instance runs as: the launcher sets it where that is not the daemon's.
+_OF_THE_USER = frozenset({"HOME", "LOGNAME", "USER"})
 NONCE_VARIABLE = "ARP_INSTANCE_NONCE"
+BYTES_PER_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,14 @@ class Surroundings:
     """What a launch takes from outside its profile.
 
     `environment` is the daemon's own, `secrets` are the values of `env_from`, and `venv` is the folder of the
-    profile's Python environment, where it has one.
+    profile's Python environment, where it has one. `uid` is the user who will call the instance: the daemon's.
     """
 
     environment: Mapping[str, str]
     data_dir: Path
     secrets: Mapping[str, str] = field(default_factory=dict)
     venv: Path | None = None
+    uid: int = field(default_factory=os.geteuid)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def plan_launch(
     env = _environment(profile, details, overrides, surroundings)
     env[NONCE_VARIABLE] = nonce
     args = [word for part in (profile.defaults, overrides) if part is not UNSET for word in part.args or ()]
-    how = _how_to_start(details, surroundings.venv)
+    how = _how_to_start(details, surroundings)
     how.argv.extend(args)
     spec = LaunchSpec(
         instance_id=instance_id,
@@ -89,6 +93,8 @@ def plan_launch(
         cwd=details.working_directory,
         template=how.template,
         listen="fd" if how.takes_socket else "port",
+        user=details.user,
+        limits=_limits(details.limits),
         stop_grace_s=details.stop_grace_s,
     )
     return LaunchPlan(details, spec)
@@ -102,7 +108,8 @@ def _environment(
 ) -> dict[str, str]:
     """What comes later wins."""
     outer = surroundings.environment
-    env = {name: outer[name] for name in _INHERITED if name in outer}
+    foreign = _OF_THE_USER if details.user is not None else frozenset()
+    env = {name: outer[name] for name in _INHERITED if name in outer and name not in foreign}
     if surroundings.venv is not None:
         programs = [str(surroundings.venv / "bin"), *filter(None, [env.get("PATH")])]
         env |= {"PATH": os.pathsep.join(programs), "VIRTUAL_ENV": str(surroundings.venv)}
@@ -113,6 +120,16 @@ def _environment(
     if overrides is not UNSET:
         env |= _variables(overrides.env, overrides.tool_registry_url)
     return jarvis_exec.variables(env, surroundings.data_dir) if jarvis_exec.is_in_force(profile.extensions) else env
+
+
+def _limits(limits: ResourceLimits) -> Limits:
+    memory = None if limits.memory_mib is None else limits.memory_mib * BYTES_PER_MIB
+    return Limits(
+        memory_bytes=memory,
+        processes=limits.processes,
+        open_files=limits.open_files,
+        cpu_weight=limits.cpu_weight,
+    )
 
 
 def _variables(env: dict[str, str] | UnsetType, tool_registry_url: str | UnsetType) -> dict[str, str]:
@@ -127,25 +144,26 @@ class _HowToStart:
     template: str | None = None
 
 
-def _how_to_start(details: AnyExec, venv: Path | None) -> _HowToStart:
+def _how_to_start(details: AnyExec, surroundings: Surroundings) -> _HowToStart:
+    venv = surroundings.venv
+    # Our runtime lets in its own user, which the daemon's is not then.
+    serve = ["serve", "--host", "fd://{fd}"]
+    serve += [] if details.user is None else ["--admit-uid", str(surroundings.uid)]
     match details:
         case CommandExec(command=command, listen=listen):
             return _HowToStart([*command], takes_socket=listen == "fd")
         case RuntimeExec(agent=agent, template=template):
             # A fork of a template is told its words only; an exec also needs the program.
             program = ["arp-runtime"] if template is not None else [sys.executable, "-m", "arp_runtime"]
-            return _HowToStart(_serve(program, agent), takes_socket=True, template=template)
+            return _HowToStart([*program, *serve, "--agent", agent], takes_socket=True, template=template)
         case PythonExec(agent=agent, command=command, listen=listen):
             if venv is None:
                 raise ValueError("the environment of a python profile is built before it is launched")
             programs = {"{python}": str(venv / "bin" / "python"), "{bin}": str(venv / "bin")}
             if agent is not None:
-                return _HowToStart(_serve([programs["{python}"], "-m", "arp_runtime"], agent), takes_socket=True)
+                argv = [programs["{python}"], "-m", "arp_runtime", *serve, "--agent", agent]
+                return _HowToStart(argv, takes_socket=True)
             return _HowToStart([_replace(word, programs) for word in command or ()], takes_socket=listen == "fd")
-
-
-def _serve(program: list[str], agent: str) -> list[str]:
-    return [*program, "serve", "--host", "fd://{fd}", "--agent", agent]
 
 
 def _replace(word: str, values: Mapping[str, str]) -> str:

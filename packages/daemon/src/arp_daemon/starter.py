@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
+from msgspec import to_builtins
 
 from arp_daemon.address import Address
 from arp_daemon.errors import InstanceStartError, RuntimeProbeError
+from arp_daemon.launch_plan import BYTES_PER_MIB
 from arp_daemon.launcher import LauncherError, LauncherGoneError, LauncherStoppingError
 from arp_daemon.port_owner import listens_in_tree
 from arp_daemon.probe import until_healthy
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from arp_daemon.instance import Instance
     from arp_daemon.launch_plan import LaunchPlan
     from arp_daemon.launcher import Exited, Launched, LauncherClient
+    from arp_daemon.launcher.protocol import Enforcement
     from arp_daemon.redaction import Redactor
     from arp_daemon.store import Store
     from arp_model import VersionInfo
@@ -101,6 +104,10 @@ class Starter:
         facts = instance.facts
         facts.address = Address(f"http://{launched.host}:{launched.port}")
         facts.pid, facts.start_time, facts.boot_id = launched.pid, launched.start_time, launched.boot_id
+        facts.limits = _in_profile_words(launched.limits)
+        for name, held in facts.limits.items():
+            if held["by"] == "nothing":
+                _log.warning("limit_not_held", instance_id=instance.instance_id, limit=name, reason=held["note"])
         # Stored before it is healthy: a daemon that dies now finds it again.
         await self._put(instance)
         instance.learn(await self._until_ready(launcher, instance, launched, plan))
@@ -170,8 +177,16 @@ class Starter:
         return {"instance_id": instance.instance_id, "stderr_tail": self._redactor.text(tail)}
 
 
+def _in_profile_words(limits: dict[str, Enforcement]) -> dict[str, Any]:
+    """What holds each limit, by its name and in its unit in `arp.exec`."""
+    held: dict[str, Any] = to_builtins(limits)
+    if memory := held.pop("memory_bytes", None):
+        held["memory_mib"] = memory | {"limit": memory["limit"] // BYTES_PER_MIB}
+    return held
+
+
 def how_it_ended(exited: Exited) -> str:
-    """In words: by which signal, or with which code."""
-    if exited.exit_code is None:
-        return f"was ended by signal {exited.signal}"
-    return f"exited with code {exited.exit_code}"
+    """In words: by which signal, or with which code; and which limits it had hit."""
+    code = exited.exit_code
+    how = f"was ended by signal {exited.signal}" if code is None else f"exited with code {code}"
+    return f"{how}, having hit its limit of {' and '.join(exited.hits)}" if exited.hits else how

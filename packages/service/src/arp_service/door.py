@@ -62,14 +62,14 @@ class Door:
 
 
 class OwnUserOnly:
-    """Admits requests of one user over loopback, told by the kernel."""
+    """Admits requests of its own user (and of others that were named) over loopback, told by the kernel."""
 
-    def __init__(self, lookup: PeerLookup, uid: int) -> None:
+    def __init__(self, lookup: PeerLookup, *uids: int) -> None:
         self._lookup = lookup
-        self._uid = uid
+        self._uids = frozenset(uids)
 
     def __call__(self, scope: Scope, headers: Headers) -> None:
-        """Raise unless the peer is the own user, directly connected."""
+        """Raise unless the peer is one of the users, directly connected."""
         for name in _FORWARDING:
             if name in headers:
                 raise UnauthorizedError(f"The header {name!r} means a proxy: what comes through one needs a token.")
@@ -78,7 +78,7 @@ class OwnUserOnly:
         uid = None if client is None or server is None else self._lookup.find_uid(client, server)
         if uid is None:
             raise UnauthorizedError("The user behind this connection cannot be told.")
-        if uid != self._uid:
+        if uid not in self._uids:
             raise ForbiddenError("Only the user that this service runs as may call it without a token.")
 
 

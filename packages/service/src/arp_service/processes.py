@@ -28,6 +28,7 @@ __all__ = [
     "ProcessStat",
     "Stats",
     "boot_id",
+    "count_threads",
     "descendants",
     "find_marked",
     "identify",
@@ -71,6 +72,7 @@ class ProcessStat(NamedTuple):
     ppid: int
     session: int
     start_time: int
+    threads: int
 
     @property
     def is_living(self) -> bool:
@@ -106,13 +108,23 @@ def read_stat(pid: int) -> ProcessStat | None:
         os.close(fd)
     # The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
     fields = line[line.rindex(b")") + 2 :].split(maxsplit=20)
-    return ProcessStat(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
+    return ProcessStat(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]), int(fields[17]))
 
 
 def list_stats() -> Stats:
     """Return what the kernel says of every process, by pid."""
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - no Path per process
     return {stat.pid: stat for stat in map(read_stat, pids) if stat is not None}
+
+
+def count_threads(uid: int) -> int:
+    """Return how many threads the user's processes have, as RLIMIT_NPROC counts them (setrlimit(2))."""
+    total = 0
+    for stat in list_stats().values():
+        with suppress(FileNotFoundError):
+            if os.stat(f"/proc/{stat.pid}").st_uid == uid:  # noqa: PTH116 - no Path per process
+                total += stat.threads
+    return total
 
 
 def identify(pid: int) -> ProcessIdentity | None:

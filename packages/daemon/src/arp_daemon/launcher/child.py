@@ -26,13 +26,12 @@ _SAFE_FD = 64
 
 
 def become_root(launcher_pid: int, *, subreaper: bool) -> None:
-    """Lead a session of its own, die with the launcher, and keep one's orphans.
+    """Die with the launcher, and keep one's orphans. Call when the user is the right one.
 
     Raises:
         ProcessLookupError: the launcher is gone.
         OSError: prctl failed.
     """
-    os.setsid()
     die_with_parent(launcher_pid)
     if subreaper:
         become_subreaper()

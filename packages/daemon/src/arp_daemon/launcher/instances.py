@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from arp_daemon.launcher.protocol import LaunchSpec, Stream
-    from arp_daemon.launcher.reaper import Child, Reaper
-    from arp_daemon.launcher.starter import Starter
+    from arp_daemon.launcher.reaper import Reaper
+    from arp_daemon.launcher.starter import Started, Starter
 
 __all__ = ["Instances"]
 
@@ -42,10 +42,11 @@ _END_TIMEOUT = 15.0
 
 
 class _Instance:
-    def __init__(self, spec: LaunchSpec, launched: Launched, child: Child, output: Output) -> None:
+    def __init__(self, spec: LaunchSpec, launched: Launched, started: Started, output: Output) -> None:
         self.spec = spec
         self.launched = launched
-        self.child = child
+        self.child = started.child
+        self.group = started.group
         self.output = output
         self._ended = anyio.Event()
         self._report: Exited | None = None
@@ -53,6 +54,11 @@ class _Instance:
     def set_ended(self, report: Exited) -> None:
         self._report = report
         self._ended.set()
+
+    async def kill(self) -> None:
+        """End the whole tree: by its control group, else by a walk."""
+        if not await self.group.kill():
+            await kill_tree(self.child.identity)
 
     async def wait_ended(self) -> Exited:
         while self._report is None:
@@ -112,7 +118,7 @@ class Instances:
             output = Output(self._logs / spec.instance_id)
             output.start(self._task_group)
             try:
-                child = await self._starter.start(spec, endpoint, output)
+                started = await self._starter.start(spec, endpoint, output)
             except BaseException:
                 with anyio.CancelScope(shield=True):
                     await output.discard()
@@ -120,14 +126,15 @@ class Instances:
             output.close_write_ends()
         launched = Launched(
             instance_id=spec.instance_id,
-            pid=child.identity.pid,
-            start_time=child.identity.start_time,
-            boot_id=child.identity.boot_id,
+            pid=started.child.identity.pid,
+            start_time=started.child.identity.start_time,
+            boot_id=started.child.identity.boot_id,
             host=endpoint.host,
             port=endpoint.port,
             listen=spec.listen,
+            limits=started.limits,
         )
-        instance = self._live[spec.instance_id] = _Instance(spec, launched, child, output)
+        instance = self._live[spec.instance_id] = _Instance(spec, launched, started, output)
         self._ended.pop(spec.instance_id, None)
         self._task_group.start_soon(self._follow, instance)
         return launched
@@ -135,12 +142,17 @@ class Instances:
     async def _follow(self, instance: _Instance) -> None:
         """Wait for the end, clear up after it, and report it."""
         await instance.child.exited.wait()
+        # Told before the rest is killed: the end of the root is what is explained.
+        hits = instance.group.find_hits()
+        await instance.group.kill()
         await self._reaper.kill_strays()
+        instance.group.remove()
         await instance.output.finish()
         exited = Exited(
             instance_id=instance.launched.instance_id,
             exit_code=instance.child.exit_code,
             signal=instance.child.signal,
+            hits=hits,
             stderr_tail=instance.output.stderr.tail(),
         )
         del self._live[exited.instance_id]
@@ -177,7 +189,7 @@ class Instances:
         try:
             with anyio.fail_after(_END_TIMEOUT):
                 if not instance.child.exited.is_set():
-                    await kill_tree(instance.child.identity)
+                    await instance.kill()
                 return await instance.wait_ended()
         except TimeoutError as exc:
             raise StopFailedError(f"Something of instance {instance_id!r} could not be killed.") from exc

@@ -35,6 +35,11 @@ class LauncherPaths(NamedTuple):
         return self.run / "launcher.lock"
 
     @property
+    def cgroups(self) -> Path:
+        """The folders of the control groups in which instances are, a line each."""
+        return self.run / "cgroups"
+
+    @property
     def logs(self) -> Path:
         """The output of instances, a folder each."""
         return self.data_dir / "logs"

@@ -1,4 +1,4 @@
-"""prctl(2): the two process attributes that keep an instance's tree in hand."""
+"""prctl(2): the process attributes that keep an instance's tree in hand."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ctypes
 import os
 import signal
 
-__all__ = ["become_subreaper", "die_with_parent"]
+__all__ = ["become_dumpable", "become_subreaper", "die_with_parent", "renounce_new_privileges"]
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 
 # Loaded at import, because a forked child should only call it.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -39,3 +41,16 @@ def die_with_parent(parent_pid: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         raise ProcessLookupError(f"The parent {parent_pid} is gone.")
+
+
+def renounce_new_privileges() -> None:
+    """Gain none by setuid programs (no_new_privs). Kept over fork and exec, for ever."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def become_dumpable() -> None:
+    """Own one's files in /proc again, which a change of user has given to root. An exec does so by itself.
+
+    Others of the same user may then look into this process's memory.
+    """
+    _prctl(_PR_SET_DUMPABLE, 1)

@@ -17,6 +17,7 @@ __all__ = [
     "MAX_MESSAGE_BYTES",
     "PROTOCOL_VERSION",
     "Answer",
+    "Enforcement",
     "Exited",
     "Failure",
     "Hello",
@@ -24,6 +25,7 @@ __all__ = [
     "Launch",
     "LaunchSpec",
     "Launched",
+    "Limits",
     "ListInstances",
     "Listen",
     "Message",
@@ -38,7 +40,7 @@ __all__ = [
     "encode",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 # The longest message. A launch spec with all that Linux takes (2 MiB of argv and env) fits easily.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
@@ -48,6 +50,26 @@ TemplateTarget = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Listen = Literal["fd", "port"]
 Stream = Literal["stdout", "stderr"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an instance and its tree may use at most; None: as much as there is.
+
+    `cpu_weight` is its share of the CPU beside others where there is not enough for all; 100 is the usual one.
+    """
+
+    memory_bytes: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    processes: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    open_files: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    cpu_weight: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
+
+
+class Enforcement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What holds a limit on this machine; `note` says where that is less than what one would expect."""
+
+    limit: int
+    by: Literal["cgroup", "rlimit", "nice", "nothing"]
+    note: str = ""
 
 
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,8 +84,9 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `template="module:function"` forks a warm process that has imported the function already, instead of
     executing a program; `argv` is then what the function finds in `sys.argv`.
 
-    `cwd` is an absolute path, by default `/`. `stop_grace_s` is for stops that name no grace: the lease's end
-    and a SIGTERM to the launcher.
+    `cwd` is an absolute path, by default `/`. `user` is the name or number of the user that it runs as, by default
+    the launcher's own; only root may start processes of others. `stop_grace_s` is for stops that name no grace: the
+    lease's end and a SIGTERM to the launcher.
     """
 
     instance_id: InstanceId
@@ -73,11 +96,16 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     template: TemplateTarget | None = None
     listen: Listen | None = None
     host: str = "127.0.0.1"
+    user: str | None = None
+    limits: Limits = Limits()
     stop_grace_s: Seconds = 5.0
 
 
 class Launched(msgspec.Struct, frozen=True, kw_only=True):
-    """A started instance: who it is, and where it listens (or, with a picked port, shall listen)."""
+    """A started instance: who it is, and where it listens (or, with a picked port, shall listen).
+
+    `limits` says what holds each limit that it was given, by its name in `Limits`.
+    """
 
     instance_id: str
     pid: int
@@ -86,6 +114,7 @@ class Launched(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     port: int | None = None
     listen: Listen | None = None
+    limits: dict[str, Enforcement] = {}
 
     @property
     def identity(self) -> ProcessIdentity:
@@ -94,11 +123,15 @@ class Launched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exited(msgspec.Struct, frozen=True, kw_only=True, tag="exited", tag_field="type"):
-    """An instance has ended, and nothing of its tree is left. Either `exit_code` or `signal` is set."""
+    """An instance has ended, and nothing of its tree is left. Either `exit_code` or `signal` is set.
+
+    `hits` names the limits that its control group saw hit: `memory` (something was killed) and `processes`.
+    """
 
     instance_id: str
     exit_code: int | None = None
     signal: int | None = None
+    hits: list[str] = []
     stderr_tail: str = ""
 
 

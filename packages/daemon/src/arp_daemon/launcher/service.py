@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from arp_daemon.launcher.cgroups import open_cgroups
 from arp_daemon.launcher.instances import Instances
 from arp_daemon.launcher.lease import Lease
 from arp_daemon.launcher.paths import LAUNCHER_ID_VARIABLE, LauncherPaths, launcher_id
@@ -45,6 +46,8 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.chdir("/")
     become_subreaper()
+    # Groups first: what is in one cannot hide, and the walk then has less to look at.
+    cgroups = await open_cgroups(paths.cgroups, mark)
     await _sweep(mark)
     async with anyio.create_task_group() as tasks:
         lease = Lease(lease_s, anyio.current_time())
@@ -53,7 +56,7 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
         await tasks.start(reaper.run)
         templates = TemplatePool(tasks, reaper, paths.logs, mark)
         reaper.spare(templates.is_forking)
-        starter = Starter(reaper, templates, mark)
+        starter = Starter(reaper, templates, cgroups, mark)
         instances = Instances(tasks, starter, reaper, paths.logs, server.publish)
         await tasks.start(_end_on_sigterm, server, instances)
         tasks.start_soon(_end_with_lease, server, lease)
@@ -64,6 +67,7 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
             listening.cancel_scope.cancel()
         await templates.close()
         await instances.shutdown()
+        cgroups.close()
         await server.finish()
         tasks.cancel_scope.cancel()
     (paths.run / paths.socket_name).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from arp_daemon.launcher.child import become_root, lift_fd, place_fds, reset_signals
+from arp_daemon.launcher.confinement import Confinement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ class Program(NamedTuple):
     cwd: str
     fds: Mapping[int, int]
     subreaper: bool = True
+    confinement: Confinement = Confinement()
 
 
 def fork_exec(program: Program) -> tuple[int, int]:
@@ -58,15 +60,18 @@ def _become(program: Program, launcher_pid: int, status_write: int) -> NoReturn:
     step = "set up the process"
     try:
         reset_signals()
-        become_root(launcher_pid, subreaper=program.subreaper)
+        os.setsid()
+        program.confinement.enter()
         status_write = lift_fd(status_write)
         place_fds({0: os.open(os.devnull, os.O_RDONLY), **program.fds}, inheritable=True)
+        program.confinement.apply()
+        become_root(launcher_pid, subreaper=program.subreaper)
         step = f"enter {program.cwd}"
         os.chdir(program.cwd)
         step = f"execute {program.path}"
         os.execve(program.path, program.argv, program.env)  # noqa: S606 - no shell is the point
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+    except (MemoryError, OSError, ValueError) as exc:
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc) or type(exc).__name__
         os.write(status_write, f"Cannot {step}: {reason}.".encode())
     finally:
         os._exit(_EXIT_NOT_STARTED)

@@ -2,50 +2,87 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
 from arp_daemon.launcher.argv import find_program, substitute
 from arp_daemon.launcher.child import LISTEN_FD
+from arp_daemon.launcher.confinement import Confinement
+from arp_daemon.launcher.limits import plan_limits
 from arp_daemon.launcher.paths import INSTANCE_ID_VARIABLE, LAUNCHER_ID_VARIABLE
 from arp_daemon.launcher.program import start_program
 from arp_daemon.launcher.spawn import Program
 from arp_daemon.launcher.template_pool import Job
+from arp_daemon.launcher.users import User, find_user
+from arp_service.processes import count_threads
 
 if TYPE_CHECKING:
     from arp_daemon.launcher.capture import Output
+    from arp_daemon.launcher.cgroups import Cgroups, Group
     from arp_daemon.launcher.endpoint import Endpoint
-    from arp_daemon.launcher.protocol import LaunchSpec
+    from arp_daemon.launcher.protocol import Enforcement, LaunchSpec
     from arp_daemon.launcher.reaper import Child, Reaper
     from arp_daemon.launcher.template_pool import TemplatePool
 
-__all__ = ["Starter"]
+__all__ = ["Started", "Starter"]
 
 _DEFAULT_CWD = "/"
+
+
+class Started(NamedTuple):
+    """A root process that runs, its control group, and what holds its limits."""
+
+    child: Child
+    group: Group
+    limits: dict[str, Enforcement]
 
 
 class Starter:
     """Starts root processes for the instances of one launcher."""
 
-    def __init__(self, reaper: Reaper, templates: TemplatePool, launcher_id: str) -> None:
+    def __init__(self, reaper: Reaper, templates: TemplatePool, cgroups: Cgroups, launcher_id: str) -> None:
         self._reaper = reaper
         self._templates = templates
+        self._cgroups = cgroups
         self._launcher_id = launcher_id
 
-    async def start(self, spec: LaunchSpec, endpoint: Endpoint, output: Output) -> Child:
+    async def start(self, spec: LaunchSpec, endpoint: Endpoint, output: Output) -> Started:
         """Start what `spec` describes, and return it running.
 
         Raises:
-            InvalidSpecError: argv needs what `listen` does not provide.
+            InvalidSpecError: argv needs what `listen` does not provide, or it cannot be run as its user.
             LaunchFailedError: it did not come up.
+            OSError: the kernel refuses its control group.
         """
         argv = substitute(spec.argv, endpoint.placeholders)
+        user = find_user(spec.user)
+        uid = os.geteuid() if user is None else user.uid
+        plan = plan_limits(spec.limits, self._cgroups.controllers, uid, count_threads)
+        group = self._cgroups.make(spec.instance_id, plan.group_files)
+        confinement = Confinement(group.entrances, plan.rlimits, plan.nice, user)
+        try:
+            child = await self._start(spec, argv, confinement, _descriptors(endpoint, output, user))
+        except BaseException:
+            group.remove()
+            raise
+        return Started(child, group, plan.told)
+
+    async def _start(self, spec: LaunchSpec, argv: list[str], confinement: Confinement, fds: dict[int, int]) -> Child:
         marks = {LAUNCHER_ID_VARIABLE: self._launcher_id, INSTANCE_ID_VARIABLE: spec.instance_id}
-        env = spec.env | marks
-        fds = {1: output.stdout.write_fd, 2: output.stderr.write_fd}
-        if endpoint.socket:
-            fds[LISTEN_FD] = endpoint.socket.fileno()
+        home = confinement.user.variables if confinement.user else {}
+        env = home | spec.env | marks
         cwd = spec.cwd or _DEFAULT_CWD
         if spec.template:
-            return await self._templates.fork(spec.template, Job(argv, env, cwd, fds))
-        program = Program(path=find_program(argv[0], env, cwd), argv=argv, env=env, cwd=cwd, fds=fds)
+            return await self._templates.fork(spec.template, Job(argv, env, cwd, fds, confinement))
+        path = find_program(argv[0], env, cwd)
+        program = Program(path=path, argv=argv, env=env, cwd=cwd, fds=fds, confinement=confinement)
         return await start_program(program, self._reaper)
+
+
+def _descriptors(endpoint: Endpoint, output: Output, user: User | None) -> dict[int, int]:
+    fds = {1: output.stdout.write_fd, 2: output.stderr.write_fd}
+    if user is not None:
+        for fd in fds.values():
+            # Or /dev/stdout could not be opened by him, which many a program logs to.
+            os.fchown(fd, user.uid, user.gid)
+    return fds | ({LISTEN_FD: endpoint.socket.fileno()} if endpoint.socket else {})

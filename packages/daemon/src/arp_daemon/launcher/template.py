@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from setproctitle import setproctitle
 
 from arp_daemon.launcher.child import LISTEN_FD, become_root, place_fds
+from arp_daemon.launcher.confinement import Confinement
+from arp_daemon.launcher.prctl import become_dumpable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,14 +123,19 @@ def _become_instance(fds: list[int], launcher_pid: int) -> None:
         # The launcher waits no more.
         os._exit(1)
     try:
-        become_root(launcher_pid, subreaper=True)
         job = json.loads(Path(f"/proc/self/fd/{job_fd}").read_bytes())
         os.close(job_fd)
+        confinement = Confinement.from_json(job["confinement"])
+        os.setsid()
+        confinement.enter()
         _place(stdout, stderr, listening)
         _take_over(job["argv"], job["env"])
+        confinement.apply()
+        become_dumpable()
+        become_root(launcher_pid, subreaper=True)
         os.chdir(job["cwd"])
-    except (OSError, ValueError) as exc:
-        _give_up(status, f"Cannot set up the process: {exc}.")
+    except (MemoryError, OSError, ValueError) as exc:
+        _give_up(status, f"Cannot set up the process: {str(exc) or type(exc).__name__}.")
     status.close()
 
 

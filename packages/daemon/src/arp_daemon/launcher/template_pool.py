@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from arp_daemon.launcher.confinement import Confinement
     from arp_daemon.launcher.reaper import Child, Reaper
 
 __all__ = ["Job", "TemplatePool"]
@@ -50,6 +51,7 @@ class Job(NamedTuple):
     env: Mapping[str, str]
     cwd: str
     fds: Mapping[int, int]
+    confinement: Confinement
 
 
 class _NotForkedError(LaunchFailedError):
@@ -140,7 +142,8 @@ class TemplatePool:
     async def _send(self, template: _Template, job: Job, status: socket.socket) -> None:
         job_fd = os.memfd_create("arp-job")
         try:
-            os.write(job_fd, msgspec.json.encode({"argv": job.argv, "env": job.env, "cwd": job.cwd}))
+            told = {"argv": job.argv, "env": job.env, "cwd": job.cwd, "confinement": job.confinement}
+            os.write(job_fd, msgspec.json.encode(told))
             listening = [job.fds[LISTEN_FD]] if LISTEN_FD in job.fds else []
             await template.send([job_fd, status.fileno(), job.fds[1], job.fds[2], *listening])
         except (BrokenPipeError, ConnectionResetError):

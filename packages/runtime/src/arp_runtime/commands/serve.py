@@ -42,6 +42,7 @@ def serve_command(
     auto_port: Annotated[bool, Parameter(negative=())] = False,
     agent: str = "default",
     drain_grace_s: float = 5.0,
+    admit_uid: int | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
     """Serve runs over HTTP until SIGTERM or Ctrl-C; a second one does not wait for runs under way.
@@ -58,6 +59,8 @@ def serve_command(
         What runs are given to: `default`, or module:attribute of an async function.
     drain_grace_s
         Seconds for runs under way to end when the runtime is stopped.
+    admit_uid
+        The number of another user who may call it over loopback: a daemon's that has it run as somebody else.
     log_level
         The least important messages that are logged, to stderr.
     """
@@ -69,14 +72,15 @@ def serve_command(
         sys.exit(f"arp-runtime: {error}")
     if not can_look_up_peers():
         sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
-    anyio.run(_serve, loaded, listener, drain_grace_s)
+    uids = {own_uid()} if admit_uid is None else {own_uid(), admit_uid}
+    anyio.run(_serve, loaded, listener, drain_grace_s, uids)
 
 
-async def _serve(agent: Agent, listener: socket.socket, drain_grace_s: float) -> None:
+async def _serve(agent: Agent, listener: socket.socket, drain_grace_s: float, uids: set[int]) -> None:
     lookup = PeerLookup()
     try:
         async with stop_on_signals() as stop, open_manager(agent, BUILTIN_TOOLS, stop) as runs:
-            app = create_runtime_app(runs, stop, OwnUserOnly(lookup, own_uid()))
+            app = create_runtime_app(runs, stop, OwnUserOnly(lookup, *uids))
             say_ready = partial(_log.info, "listening", url=url_of(listener))
             await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
     finally:
