@@ -14,6 +14,7 @@ from arp_daemon.errors import CorruptRecordError
 from arp_daemon.store import (
     Append,
     Attempt,
+    AttemptEnd,
     Cursor,
     InstanceRecord,
     NewRun,
@@ -76,9 +77,9 @@ async def test_an_attempt_sets_the_run_running_and_keeps_its_first_start(store: 
     run = await _add(store)
     later = _NOW + timedelta(seconds=1)
     first = Attempt(run.position, 1, "r1", "i1", 0, _NOW)
-    second = Attempt(run.position, 2, "t2", "i2", 5, later)
+    second = Attempt(run.position, 2, "t2", "i2", 5, later, deadline_at=later)
     await store.start_attempts([first])
-    await store.end_attempt(run.position, 1, later, "refused")
+    await store.append(Append([], attempt_ends=[AttemptEnd(run.position, 1, later, "refused")]))
     await store.start_attempts([second])
     found = await store.find_run("r1")
     assert found is not None

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from arp_model import RunRequest, RunRequestLimits
 from arp_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from msgspec import UnsetType
-
     from arp_daemon.exec_spec import AnyExec
+
+
+# Some thirty years, as in our runtime; the clock's arithmetic needs an end.
+_MAX_TIMEOUT_MS = 10**12
+
+
+class _Limited(msgspec.Struct):
+    limits: RunRequestLimits | UnsetType = UNSET
+
+
+_decoder = msgspec.json.Decoder(_Limited)
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,12 @@ class Ceilings:
                 setattr(limits, name, ceiling)
         run.limits = limits
         return run.to_json()
+
+    def time_for(self, request: bytes) -> timedelta | None:
+        """How long the run may take, by its own limit or the ceiling. None: as long as it likes."""
+        limits = _decoder.decode(request).limits
+        timeout_ms = self.timeout_ms if limits is UNSET or limits.timeout_ms is UNSET else limits.timeout_ms
+        return None if timeout_ms is None or timeout_ms > _MAX_TIMEOUT_MS else timedelta(milliseconds=timeout_ms)
 
     def _given(self) -> dict[str, int]:
         every = {"timeout_ms": self.timeout_ms, "max_steps": self.max_steps, "max_tokens": self.max_tokens}

@@ -174,6 +174,7 @@ async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
             await tasks.start(_keep_launcher, settings, starter, attachment, environments, stop)
             await dispatcher.lose_unfound()
             tasks.start_soon(dispatcher.run)
+            tasks.start_soon(open_runs.keep_time)
             tasks.start_soon(pool.run)
             yield Daemon(
                 settings,

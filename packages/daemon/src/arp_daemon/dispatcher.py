@@ -12,10 +12,10 @@ import anyio
 import structlog
 
 from arp_daemon.ceilings import ceilings_of
+from arp_daemon.failures import instance_lost
 from arp_daemon.link import Link
 from arp_daemon.open_run import WITH_INSTANCE
 from arp_daemon.selector import least_loaded
-from arp_model import ErrorDetail
 from arp_service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -37,11 +37,6 @@ _log = structlog.get_logger(__name__)
 
 # At the latest, the queue is looked over this often: a profile that waiting runs name may be gone.
 _LOOK_OVER_S = 5.0
-_LOST = ErrorDetail(
-    code="instance_lost",
-    message="The instance that had the run is gone; whether it finished the work is not known.",
-    retryable=True,
-)
 
 
 class Dispatcher:
@@ -189,7 +184,7 @@ class Dispatcher:
         if run.attempt <= retries:
             await self._open_runs.try_again(run, "instance_lost")
         else:
-            await self._open_runs.fail(run, _LOST)
+            await self._open_runs.fail(run, instance_lost())
 
     def _retries(self, runtime_profile: str | None) -> int:
         spec = self._profiles.exec_of(runtime_profile)

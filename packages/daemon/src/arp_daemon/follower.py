@@ -12,12 +12,12 @@ import anyio
 import msgspec
 import structlog
 
+from arp_daemon.failures import instance_lost, runtime_error
 from arp_daemon.instance import RUN_EVENTS
 from arp_daemon.open_run import Phase
-from arp_daemon.open_runs import runtime_error
 from arp_daemon.relay import NoStreamError, RelayError, StreamExpiredError
 from arp_daemon.wire_events import CANCELED, LAST_TYPES, BadEventError, WireEvent
-from arp_model import ErrorDetail, RunEventType, RunState
+from arp_model import RunEventType, RunState
 from arp_sdk.errors import ArpApiError
 from arp_service.info import utc_now
 
@@ -139,8 +139,7 @@ class Follower:
                 return
         except ArpApiError as exc:
             if exc.status_code == 404:
-                message = "The runtime no longer knows the run."
-                await self._runs.fail(run, ErrorDetail(code="instance_lost", message=message, retryable=True))
+                await self._runs.fail(run, instance_lost("The runtime no longer knows the run"))
                 return
             _log.info("poll_failed", run_id=run.run_id, error=str(exc))
         await anyio.sleep(pause)

@@ -6,17 +6,20 @@ for it, then `accepted`.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import anyio
 import structlog
+from msgspec import UNSET
 
+from arp_daemon.failures import instance_lost, runtime_error
 from arp_daemon.follower import Follower
 from arp_daemon.instance import BATCH, EVENTS
 from arp_daemon.open_run import OpenRun, Phase
 from arp_daemon.relay import Accepted, Refused, Relay, Unknown
 from arp_daemon.transport import runtime_client
-from arp_model import ErrorDetail, RunRequest
+from arp_model import RunRequest, RunRequestLimits
 from arp_sdk.errors import ArpApiError
 from arp_service.changed import Changed
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from arp_daemon.open_runs import OpenRuns
     from arp_daemon.relay import Outcome
     from arp_daemon.run_queue import RunQueue
+    from arp_model import ErrorDetail
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +46,7 @@ _MAX_REFUSALS = 3
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 15.0
 _MAX_ASKS = 8
 _MAX_CANCELS = 5
+_NO_TIME = timedelta(0)
 
 
 class Link:
@@ -131,7 +136,9 @@ class Link:
         """Claim the batch on the disk, then send it. A run that is sent again keeps its token."""
         fresh = [run for run in batch if run.phase is Phase.ASSIGNED]
         if fresh:
-            await self._runs.start_attempts(fresh, self.instance.instance_id)
+            await self._runs.start_attempts(fresh, self.instance.instance_id, self._ceilings())
+            for run in [run for run in fresh if run.time_left == _NO_TIME]:
+                await self._runs.end_timed_out(run)
         batch = [run for run in batch if not run.ended]
         if BATCH in self.instance.features and len(batch) > 1:
             self._take_outcomes(batch, await self._hand_over_batch(batch))
@@ -215,14 +222,12 @@ class Link:
                 if not run.ended:
                     self._has(run)
                 return
-        message = "The instance does not say whether it has the run."
-        await self._runs.fail(run, ErrorDetail(code="instance_lost", message=message, retryable=True))
+        await self._runs.fail(run, instance_lost("The instance does not say whether it has the run"))
 
     async def _send_again(self, run: OpenRun) -> None:
         run.refusals += 1
         if run.refusals >= _MAX_REFUSALS:
-            message = "The instance takes the run, and then does not know it."
-            await self._runs.fail(run, ErrorDetail(code="runtime_error", message=message, retryable=True))
+            await self._runs.fail(run, runtime_error("it takes the run, and then does not know it"))
             return
         self._outbox.append(run)
         self._given.notify()
@@ -243,10 +248,17 @@ class Link:
                 return
 
     def _request_of(self, run: OpenRun) -> bytes:
-        """The request as stored, under the profile's ceilings; a later attempt goes under its token."""
+        """The request as stored, under the profile's ceilings; a later attempt has its token and the time that is left.
+
+        The same at each try to hand an attempt over, so that it stays one run.
+        """
         stored = self._ceilings().put_on(run.request)
         if run.token == run.run_id:
             return stored
         request = RunRequest.from_json(stored)
         request.run_id = str(run.token)
+        if run.time_left is not None:
+            limits = RunRequestLimits() if request.limits is UNSET else request.limits
+            limits.timeout_ms = run.time_left // timedelta(milliseconds=1)
+            request.limits = limits
         return request.to_json()

@@ -12,7 +12,7 @@ from arp_model import RunState, RunStatus
 from arp_service.changed import Changed
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from arp_daemon.selector import Selector
     from arp_daemon.store import RunRecord
@@ -47,7 +47,9 @@ class OpenRun:
         "cancel_requested",
         "changed",
         "created_at",
+        "deadline_at",
         "expected_seq",
+        "first_seq",
         "instance_id",
         "next_seq",
         "phase",
@@ -61,6 +63,7 @@ class OpenRun:
         "tail",
         "tail_bytes",
         "tail_start",
+        "time_left",
         "token",
     )
 
@@ -80,8 +83,14 @@ class OpenRun:
         """The run id under which the present attempt's instance knows it."""
         self.next_seq = 0
         """The daemon's next seq."""
+        self.first_seq = 0
+        """The daemon's seq of the present attempt's first event."""
         self.expected_seq = 0
         """The next seq of the present attempt, as its instance counts."""
+        self.deadline_at: datetime | None = None
+        """When its time is over, as decided at its first attempt. None: it may take as long as it likes."""
+        self.time_left: timedelta | None = None
+        """How much of it there was when the present attempt began; the same at each try to hand it over."""
         self.refusals = 0
         self.changed = Changed()
         self.tail: deque[bytes] = deque()

@@ -7,16 +7,21 @@ exactly once.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+import anyio
 import structlog
+from msgspec import UNSET
 
+from arp_daemon.deadlines import Deadlines
+from arp_daemon.done_so_far import read_done_so_far
 from arp_daemon.durable import keep_trying, whole
+from arp_daemon.failures import canceled, runtime_error, time_over
 from arp_daemon.open_run import WITH_INSTANCE, OpenRun, Phase
 from arp_daemon.selector import read_selector
-from arp_daemon.store import Append, Attempt, Cursor, RunEnd, StoredEvent
+from arp_daemon.store import Append, Attempt, AttemptEnd, Cursor, RunEnd, StoredEvent
 from arp_daemon.wire_events import (
-    CANCELED,
     LAST_TYPES,
     BadEventError,
     WireEvent,
@@ -28,7 +33,8 @@ from arp_daemon.wire_events import (
     read_result,
     state_of,
 )
-from arp_model import ErrorDetail, RunEventType, RunRequest, RunResult, RunState
+from arp_model import RunEventType, RunRequest, RunResult, RunState
+from arp_service.errors import ServiceError
 from arp_service.ids import new_id
 from arp_service.info import utc_now
 from arp_service.sse import frame
@@ -36,13 +42,19 @@ from arp_service.sse import frame
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from arp_daemon.ceilings import Ceilings
     from arp_daemon.run_queue import RunQueue
     from arp_daemon.selector import Selector
     from arp_daemon.store import RunRecord, Store
-    from arp_service.errors import ServiceError
+    from arp_model import ErrorDetail
     from arp_service.stopping import Stop
 
 _log = structlog.get_logger(__name__)
+
+# When a run's time is over, its runtime ends it, and says more of it than the daemon knows; one that does not is given
+# up after this.
+_OWN_ENDING_S = 1.0
+_NO_TIME = timedelta(0)
 
 
 class _Last(NamedTuple):
@@ -62,6 +74,7 @@ class OpenRuns:
         self._stop = stop
         self._open: dict[str, OpenRun] = {}
         self._by_token: dict[str, OpenRun] = {}
+        self._deadlines = Deadlines()
         self.on_end: Callable[[OpenRun, bool], None] = lambda _run, _at_instance: None
         """Called when a run has ended; True when its instance may still be working on it."""
         self.hide: Callable[[WireEvent], WireEvent] = lambda event: event
@@ -83,10 +96,12 @@ class OpenRuns:
             run = OpenRun(record, read_selector(request.runtime_selector))
             run.next_seq = run.tail_start = await self._store.count_events(run.position)
             self._open[run.run_id] = run
-            attempts = await self._store.list_attempts(run.position)
+            attempts = await self._store.list_attempts(run.position) if run.attempt else []
+            if attempts:
+                self._set_time(run, attempts[-1])
             if attempts and attempts[-1].outcome is None:
                 run.phase = Phase.SENT
-                run.token, run.expected_seq = attempts[-1].token, run.next_seq - attempts[-1].first_seq
+                run.token, run.expected_seq = attempts[-1].token, run.next_seq - run.first_seq
                 self._by_token[run.token] = run
                 sent.append(run)
             elif run.cancel_requested:
@@ -110,21 +125,30 @@ class OpenRuns:
             await self.end_canceled(run)
 
     @whole
-    async def start_attempts(self, runs: list[OpenRun], instance_id: str) -> None:
-        """Record, on the disk, that runs are about to be sent to an instance; they are running from here on."""
+    async def start_attempts(self, runs: list[OpenRun], instance_id: str, ceilings: Ceilings) -> None:
+        """Record, on the disk, that runs are about to be sent to an instance; they are running from here on.
+
+        At its first attempt it is decided until when a run may take, with all its attempts.
+        """
         now = utc_now()
         for run in runs:
             self._forget_token(run)
             run.attempt += 1
             run.token = run.run_id if run.attempt == 1 else new_id("run")
+            time = ceilings.time_for(run.request) if run.attempt == 1 else None
+            run.deadline_at = run.deadline_at if time is None else now + time
             run.instance_id = instance_id
             run.expected_seq = 0
             self._by_token[run.token] = run
-        attempts = [Attempt(r.position, r.attempt, str(r.token), instance_id, r.next_seq, now) for r in runs]
+        attempts = [
+            Attempt(r.position, r.attempt, str(r.token), instance_id, r.next_seq, now, deadline_at=r.deadline_at)
+            for r in runs
+        ]
         await self._keep_trying(lambda: self._store.start_attempts(attempts))
-        for run in runs:
+        for run, attempt in zip(runs, attempts, strict=True):
             run.state = RunState.RUNNING
             run.started_at = run.started_at or now
+            self._set_time(run, attempt)
 
     @whole
     async def queue_again(self, run: OpenRun, reason: str) -> None:
@@ -134,7 +158,8 @@ class OpenRuns:
         run.phase = Phase.QUEUED
         self._forget_token(run)
         if run.attempt:
-            await self._keep_trying(lambda: self._store.end_attempt(run.position, run.attempt, utc_now(), reason))
+            end = AttemptEnd(run.position, run.attempt, utc_now(), reason)
+            await self._keep_trying(lambda: self._store.append(Append([], attempt_ends=[end])))
         if run.cancel_requested:
             await self.end_canceled(run)
         elif not run.ended:
@@ -152,9 +177,11 @@ class OpenRuns:
         run.next_seq += 1
         data = {"name": "attempt_lost", "attempt": run.attempt, "instance_id": run.instance_id, "reason": reason}
         body = new_event(run.run_id, seq, type_, now, data)
-        batch = Append([StoredEvent(run.position, seq, type_.value, body)])
+        batch = Append(
+            [StoredEvent(run.position, seq, type_.value, body)],
+            attempt_ends=[AttemptEnd(run.position, run.attempt, now, reason)],
+        )
         await self._keep_trying(lambda: self._store.append(batch))
-        await self._keep_trying(lambda: self._store.end_attempt(run.position, run.attempt, now, reason))
         run.add_frames([frame(str(seq), type_.value, body)])
         if run.cancel_requested:
             await self.end_canceled(run)
@@ -205,7 +232,7 @@ class OpenRuns:
         self._close(run, state, at_instance=at_instance)
 
     async def fail(self, run: OpenRun, error: ServiceError | ErrorDetail) -> None:
-        """End a run as failed."""
+        """End a run with an error."""
         await self.end(run, error_result(run.run_id, error))
 
     async def fail_token(self, instance_id: str, token: str, reason: str) -> None:
@@ -216,9 +243,39 @@ class OpenRuns:
 
     async def end_canceled(self, run: OpenRun) -> None:
         """End a run as canceled that no instance works on."""
-        await self.end(run, error_result(run.run_id, ErrorDetail(code=CANCELED, message="The run was canceled.")))
+        await self.fail(run, canceled(proven=True))
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    async def keep_time(self) -> None:
+        """End runs whose time is over, for ever. One task."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                run = self.find(await self._deadlines.next_due())
+                if run is not None:
+                    tasks.start_soon(self.end_timed_out, run)
+
+    async def end_timed_out(self, run: OpenRun) -> None:
+        """End a run whose time is over, with what was done so far. One that is to be canceled ends by that."""
+        if run.ended or run.cancel_requested or run.deadline_at is None or run.started_at is None:
+            return
+        result = RunResult(run_id=run.run_id, ok=False, error=time_over(run.started_at, run.deadline_at))
+        try:
+            output, result.usage = await read_done_so_far(self._store, run.position, run.first_seq)
+        except ServiceError as exc:  # its end is told without
+            _log.warning("done_so_far_unread", run_id=run.run_id, reason=exc.message)
+        else:
+            result.output = UNSET if output is None else output
+        await self.end(run, result)
 
     # ---------------------------------------------------------------------------------------------------------
+
+    def _set_time(self, run: OpenRun, attempt: Attempt) -> None:
+        run.first_seq, run.deadline_at = attempt.first_seq, attempt.deadline_at
+        if run.deadline_at is not None:
+            run.time_left = max(run.deadline_at - attempt.dispatched_at, _NO_TIME)
+            left = max(run.deadline_at - utc_now(), _NO_TIME)
+            self._deadlines.set(run.run_id, left.total_seconds() + _OWN_ENDING_S)
 
     def _take(self, run: OpenRun, event: WireEvent, lasts: list[_Last]) -> StoredEvent:
         """Return the event to be stored, and move the run on; a last one also ends it."""
@@ -249,14 +306,10 @@ class OpenRuns:
     def _close(self, run: OpenRun, state: RunState, *, at_instance: bool) -> None:
         run.state = state
         del self._open[run.run_id]
+        self._deadlines.forget(run.run_id)
         self.on_end(run, at_instance)
         self._forget_token(run)
         run.changed.notify()
 
     async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
         await keep_trying(write, self._stop)
-
-
-def runtime_error(reason: str) -> ErrorDetail:
-    """What a run fails with whose runtime broke the protocol."""
-    return ErrorDetail(code="runtime_error", message=f"The runtime broke the protocol: {reason[:500]}.", retryable=True)

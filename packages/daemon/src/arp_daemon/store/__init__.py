@@ -4,6 +4,7 @@ from arp_daemon.store.protocol import Store
 from arp_daemon.store.records import (
     Append,
     Attempt,
+    AttemptEnd,
     Cursor,
     InstanceRecord,
     NewRun,
@@ -17,6 +18,7 @@ from arp_daemon.store.sqlite import open_sqlite_store
 __all__ = [
     "Append",
     "Attempt",
+    "AttemptEnd",
     "Cursor",
     "InstanceRecord",
     "NewRun",

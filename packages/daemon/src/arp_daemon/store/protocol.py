@@ -26,16 +26,13 @@ class Store(Protocol):
     """Runs, their events and attempts, profiles and instances."""
 
     async def insert_run(self, run: NewRun) -> RunRecord | None:
-        """Accept a run. None when its id is taken. Called by the run manager before it answers 202."""
+        """Accept a run. None when its id is taken. Called by `RunManager` before it answers 202."""
 
     async def start_attempts(self, attempts: list[Attempt]) -> None:
         """Record hand-overs and set their runs running. Called before anything is sent to an instance."""
 
-    async def end_attempt(self, position: int, attempt: int, ended_at: datetime, outcome: str) -> None:
-        """Record how a hand-over ended that did not end the run."""
-
     async def append(self, batch: Append) -> None:
-        """Add events, end runs and move a relay's cursor, all or nothing."""
+        """Add events, end runs and attempts, and move a relay's cursor, all or nothing."""
 
     async def request_cancel(self, position: int, at: datetime) -> None:
         """Remember that a run is to be canceled."""

@@ -10,7 +10,8 @@ WHERE position = ? AND ended_at IS NULL;
 
 -- insert_attempt --
 -- Record a hand-over.
-INSERT INTO attempts (position, attempt, token, instance_id, first_seq, dispatched_at) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO attempts (position, attempt, token, instance_id, first_seq, dispatched_at, deadline_at)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- end_attempt --
 -- Record how a hand-over ended.

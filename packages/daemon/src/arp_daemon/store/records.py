@@ -37,7 +37,8 @@ class Attempt(msgspec.Struct, frozen=True):
     """One hand-over of a run to an instance.
 
     `token` is the run id under which the instance knows it: what comes in under an old token is dropped.
-    `first_seq` is the daemon's seq of the attempt's first event.
+    `first_seq` is the daemon's seq of the attempt's first event. `deadline_at` is when the run's time is over, the
+    same in all its attempts.
     """
 
     position: int
@@ -48,6 +49,7 @@ class Attempt(msgspec.Struct, frozen=True):
     dispatched_at: datetime
     ended_at: datetime | None = None
     outcome: str | None = None
+    deadline_at: datetime | None = None
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -75,12 +77,22 @@ class Cursor(msgspec.Struct, frozen=True):
     cursor: str
 
 
+class AttemptEnd(msgspec.Struct, frozen=True):
+    """The end of an attempt that did not end its run."""
+
+    position: int
+    attempt: int
+    ended_at: datetime
+    outcome: str
+
+
 class Append(msgspec.Struct, frozen=True):
     """Events, ends and a cursor that are recorded together or not at all."""
 
     events: list[StoredEvent]
     ends: list[RunEnd] = []
     cursor: Cursor | None = None
+    attempt_ends: list[AttemptEnd] = []
 
 
 class ProfileRecord(msgspec.Struct, frozen=True):

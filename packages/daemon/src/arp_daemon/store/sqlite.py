@@ -89,17 +89,20 @@ class SqliteStore:
             db.executemany(
                 _Q["insert_attempt"],
                 [
-                    (a.position, a.attempt, a.token, a.instance_id, a.first_seq, _to_us(a.dispatched_at))
+                    (
+                        a.position,
+                        a.attempt,
+                        a.token,
+                        a.instance_id,
+                        a.first_seq,
+                        _to_us(a.dispatched_at),
+                        None if a.deadline_at is None else _to_us(a.deadline_at),
+                    )
                     for a in attempts
                 ],
             )
 
         await self._database.write(work)
-
-    async def end_attempt(self, position: int, attempt: int, ended_at: datetime, outcome: str) -> None:
-        """See `Store`."""
-        row = (_to_us(ended_at), outcome, position, attempt)
-        await self._database.write(lambda db: db.execute(_Q["end_attempt"], row))
 
     async def append(self, batch: Append) -> None:
         """See `Store`."""
@@ -117,11 +120,13 @@ class SqliteStore:
             for e in batch.ends
         ]
         last_attempts = [(_to_us(e.ended_at), e.state.value, e.position, e.position) for e in batch.ends]
+        attempt_ends = [(_to_us(e.ended_at), e.outcome, e.position, e.attempt) for e in batch.attempt_ends]
 
         def work(db: sqlite3.Connection) -> None:
             db.executemany(_Q["append_event"], events)
             db.executemany(_Q["end_run"], ends)
             db.executemany(_Q["end_last_attempt"], last_attempts)
+            db.executemany(_Q["end_attempt"], attempt_ends)
             if batch.cursor is not None:
                 db.execute(_Q["move_cursor"], (batch.cursor.cursor, batch.cursor.instance_id))
 
@@ -146,10 +151,7 @@ class SqliteStore:
 
     async def list_attempts(self, position: int) -> list[Attempt]:
         """See `Store`."""
-        return [
-            Attempt(p, n, token, instance, first, _to_time(dispatched), _find_time(ended), outcome)
-            for p, n, token, instance, first, dispatched, ended, outcome in await self._rows("list_attempts", position)
-        ]
+        return [_attempt(row) for row in await self._rows("list_attempts", position)]
 
     async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
         """See `Store`."""
@@ -225,6 +227,21 @@ def _run(row: tuple[Any, ...]) -> RunRecord:
         attempt=attempt,
         cancel_requested_at=_find_time(cancel),
         result=result,
+    )
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    position, attempt, token, instance_id, first_seq, dispatched, ended, outcome, deadline = row
+    return Attempt(
+        position=position,
+        attempt=attempt,
+        token=token,
+        instance_id=instance_id,
+        first_seq=first_seq,
+        dispatched_at=_to_time(dispatched),
+        ended_at=_find_time(ended),
+        outcome=outcome,
+        deadline_at=_find_time(deadline),
     )
 
 
