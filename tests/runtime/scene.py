@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
 from arp_model import RunRequest, RunResult, RunStatus
+from arp_runtime.agent_kinds import as_agent
+from arp_runtime.artifacts import ArtifactFolder
 from arp_runtime.builtin_tools import BUILTIN_TOOLS
-from arp_runtime.manager import RunManager, open_manager
-from arp_runtime.runs import MAX_ENDED_RUNS
+from arp_runtime.manager import Keeping, RunManager, open_manager
+from arp_runtime.trace import LogTrace
+from arp_runtime.workbench import Workbench, by_id
 from arp_service.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from arp_runtime.agent import Agent
     from arp_runtime.events import RunLog
     from arp_runtime.tools import Tool
+    from arp_runtime.trace import Trace
+    from arp_runtime.turns import Capacity
 
 PATIENCE_S = 10
 
@@ -43,15 +49,21 @@ class Story(NamedTuple):
 
 @asynccontextmanager
 async def managed(
-    agent: Agent,
+    agent: Any,
     tools: Iterable[Tool] = BUILTIN_TOOLS,
     stop: Stop | None = None,
-    max_ended: int = MAX_ENDED_RUNS,
+    capacity: Capacity | None = None,
+    trace: Trace | None = None,
+    **keeping: Any,
 ) -> AsyncIterator[RunManager]:
-    """A manager, for a bounded time."""
-    with anyio.fail_after(PATIENCE_S):
-        async with open_manager(agent, tools, stop or Stop(), max_ended=max_ended) as runs:
-            yield runs
+    """A manager, for a bounded time. `agent` is whatever somebody may write as one."""
+    with TemporaryDirectory() as folder:
+        bench = Workbench(by_id(tools), ArtifactFolder(Path(folder)), trace or LogTrace())
+        with anyio.fail_after(PATIENCE_S):
+            async with open_manager(
+                as_agent(agent), bench, stop or Stop(), capacity=capacity, keeping=Keeping(**keeping)
+            ) as runs:
+                yield runs
 
 
 def request(goal: str = "", **fields: Any) -> RunRequest:
@@ -59,7 +71,7 @@ def request(goal: str = "", **fields: Any) -> RunRequest:
     return RunRequest.from_dict({"input": {"goal": goal}, **fields})
 
 
-async def story(agent: Agent, goal: str = "", tools: Iterable[Tool] = BUILTIN_TOOLS, **fields: Any) -> Story:
+async def story(agent: Any, goal: str = "", tools: Iterable[Tool] = BUILTIN_TOOLS, **fields: Any) -> Story:
     """Execute one run to its end."""
     async with managed(agent, tools) as runs:
         run = runs.create(request(goal, **fields))

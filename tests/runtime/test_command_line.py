@@ -16,7 +16,7 @@ from runtime.streams import execute
 from support.runtime import running_runtime
 
 _AGENTS = """
-from arp_runtime import AgentContext
+from arp_runtime import AgentContext, SyncAgentContext
 
 async def shout(context: AgentContext) -> str:
     return context.goal.upper()
@@ -27,10 +27,20 @@ class Polite:
 
 polite = Polite()
 
-def blocking(context: AgentContext) -> str:
-    return "never"
+def blocking(context: SyncAgentContext) -> str:
+    context.emit_token("...")
+    return f"At last: {context.goal}"
 
-number = 3
+async def stream(context: AgentContext):
+    yield "Piece "
+    yield "by piece"
+"""
+
+_DEAF = """
+import time
+
+def agent(context):
+    time.sleep(60)
 """
 
 # What a launcher's warm template does: import, fork, and call main in the child.
@@ -117,12 +127,20 @@ async def test_what_cannot_or_may_not_be_listened_on_is_refused(host: str) -> No
     assert host in await _refusal("--host", host)
 
 
-@pytest.mark.parametrize(("name", "answer"), [("shout", "HELLO"), ("polite", "Please: hello")])
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("my_agents:shout", "HELLO"),
+        ("my_agents:polite", "Please: hello"),
+        ("./my_agents.py:blocking", "At last: hello"),
+        ("./my_agents.py:stream", "Piece by piece"),
+    ],
+)
 async def test_it_serves_an_agent_of_ones_own(tmp_path: Path, name: str, answer: str) -> None:
-    """From a module in the current folder, where the installed script too looks: a function, or an object."""
+    """From a module in the current folder, where the installed script too looks, or from a file."""
     (tmp_path / "my_agents.py").write_text(_AGENTS)
     script = Path(sys.executable).with_name("arp-runtime")
-    async with running_runtime("--agent", f"my_agents:{name}", cwd=tmp_path, program=[str(script)]) as runtime:
+    async with running_runtime("--agent", name, cwd=tmp_path, program=[str(script)]) as runtime:
         assert await _answer(runtime.base_url, "hello") == answer
 
 
@@ -133,23 +151,53 @@ async def test_the_agent_can_be_named_in_the_environment(tmp_path: Path) -> None
         assert await _answer(runtime.base_url, "hello") == "HELLO"
 
 
-@pytest.mark.parametrize(
-    ("agent", "why"),
-    [
-        ("nothing", "module:attribute"),
-        ("my_agents:", "module:attribute"),
-        ("no_such_module:agent", "no_such_module"),
-        ("my_agents:nobody", "nobody"),
-        ("my_agents:number", "int"),
-        ("my_agents:blocking", "not an async function"),
-        ("broken:agent", "ZeroDivisionError"),
-    ],
-)
-async def test_an_agent_that_cannot_be_had_is_refused(tmp_path: Path, agent: str, why: str) -> None:
+async def test_an_agent_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     """In one line that says why, without a traceback."""
-    (tmp_path / "my_agents.py").write_text(_AGENTS)
-    (tmp_path / "broken.py").write_text("1 / 0")
-    assert why in await _refusal("--agent", agent, cwd=tmp_path)
+    assert "write module:attribute" in await _refusal("--agent", "nothing", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--max-concurrent-runs", "0"), ("--max-waiting-runs", "-1")])
+async def test_a_capacity_that_makes_no_sense_is_refused(option: str, value: str) -> None:
+    """With the option's name."""
+    with anyio.fail_after(30):
+        command = [sys.executable, "-m", "arp_runtime", "serve", option, value]
+        done = await anyio.run_process(command, check=False)
+    assert done.returncode != 0
+    assert option in (done.stdout + done.stderr).decode()
+
+
+async def test_the_capacity_is_what_was_asked_for() -> None:
+    """Beyond it 503 overloaded, also for an item of a batch; health tells how many wait."""
+    async with (
+        running_runtime("--max-concurrent-runs", "1", "--max-waiting-runs", "1", "--drain-grace-s", "0") as runtime,
+        httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client,
+    ):
+        items = [{"run_id": f"r{number}", "input": {"goal": "wait 60 seconds"}} for number in range(3)]
+        results = (await client.post("/v1/runs:batch", json={"runs": items})).json()["results"]
+        assert [item.get("error", {}).get("code") for item in results] == [None, None, "overloaded"]
+        refused = await client.post("/v1/runs", json={"input": {"goal": "x"}})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        health = (await client.get("/v1/health")).json()
+        assert health["checks"][0]["details"] == {"under_way": 2, "waiting": 1, "abandoned": 0}
+
+
+async def test_a_deaf_thread_makes_the_runtime_degraded_and_does_not_keep_it_alive(tmp_path: Path) -> None:
+    """The run ends as canceled, no more are taken, and SIGTERM still ends the process with exit code 0."""
+    (tmp_path / "deaf.py").write_text(_DEAF)
+    async with running_runtime("--agent", "./deaf.py:agent", "--cancel-grace-s", "0.1", cwd=tmp_path) as runtime:
+        async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
+            await client.post("/v1/runs", json={"run_id": "r1", "input": {"goal": "x"}})
+            with anyio.fail_after(20):
+                while (await client.get("/v1/runs/r1")).json()["state"] != "running":
+                    await anyio.lowlevel.checkpoint()
+            assert (await client.post("/v1/runs/r1:cancel")).json()["state"] == "canceled"
+            result = (await client.get("/v1/runs/r1/result")).json()
+            assert result["extensions"] == {"arp.abandoned": True}
+            assert (await client.get("/v1/health")).json()["status"] == "degraded"
+            refused = await client.post("/v1/runs", json={"input": {"goal": "x"}})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+        assert await runtime.stop() == 0
 
 
 async def test_a_process_forked_from_a_warm_one_has_nothing_left_to_import() -> None:

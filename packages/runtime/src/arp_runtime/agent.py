@@ -1,8 +1,17 @@
 """What an agent is, and what it is given.
 
-An agent is an async function of one argument, an `AgentContext`. What it returns becomes the run's output:
-a dict as it is, text as `{"answer": text}`, None as no output. An exception ends the run as failed: an
-`AgentError` with its code and message, any other with code `agent_error`. Cancellation must be let through.
+An agent is, whichever suits it:
+
+- an async function of one argument, an `AgentContext`;
+- an async generator function of the same argument: text that it yields is a `token` event, and a dict
+  `{"type": ..., "data": {...}}` the event that it describes (`arp_runtime.agent_events`);
+- a plain function, or generator function, of a `SyncAgentContext`: it runs in a thread, and may block;
+- a class with a method `run` that is one of these. It is made once, and its `run` called for each run.
+
+What a function returns becomes the run's output: a dict as it is, text as `{"answer": text}`, None as no output. A
+generator that yields no `final` event and returns nothing has its joined text as the answer. An exception ends the
+run as failed: an `AgentError` with its code and message, any other with code `agent_error`. Cancellation must be let
+through.
 
     async def agent(context: AgentContext) -> dict[str, Any]:
         found = await context.tools.call("calculator", {"expression": context.goal})
@@ -11,42 +20,38 @@ a dict as it is, text as `{"answer": text}`, None as no output. An exception end
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
+import anyio.to_thread
 
-from arp_model import Metadata, RunEventType, RunRequestLimits
+from arp_model import RunEventType
+from arp_runtime.agent_events import event_type
+from arp_runtime.artifacts import artifact_ref, check_name
+from arp_runtime.errors import InvalidArtifactError, InvalidEventError
+from arp_runtime.run_input import RunInput
 
 if TYPE_CHECKING:
-    from arp_model import RunRequest
+    from datetime import datetime
+
+    from arp_model import ResourceRef, RunRequest
+    from arp_runtime.artifacts import ArtifactFolder
     from arp_runtime.budget import Budget
+    from arp_runtime.halt import Halt
     from arp_runtime.tools import ToolBox
 
 # An agent that only emits lets others run after so many events.
 _EVENTS_A_TURN = 64
 
 
-class AgentContext:
+class AgentContext(RunInput):
     """One run, as its agent sees it. Made by the runtime for each run, and of no use after its end.
 
     Tokens, steps and tool calls count against the run's limits: at one too many the run ends as failed,
     `LimitExceededError` is raised, and catching that does not help.
     """
-
-    __slots__ = (
-        "_budget",
-        "_record",
-        "_turn",
-        "context",
-        "data",
-        "goal",
-        "limits",
-        "metadata",
-        "run_id",
-        "said",
-        "tools",
-    )
 
     def __init__(
         self,
@@ -54,37 +59,98 @@ class AgentContext:
         run_id: str,
         tools: ToolBox,
         budget: Budget,
+        halt: Halt,
+        artifacts: ArtifactFolder,
         record: Callable[[RunEventType, dict[str, Any]], None],
     ) -> None:
-        self._budget = budget
-        self._record = record
-        self._turn = 0
-        self.run_id = run_id
-        self.goal = request.input_.goal
-        """What is to be achieved, in plain language."""
-        self.context: dict[str, Any] = request.input_.context or {}
-        """Background that may be used; empty where the request has none."""
-        self.data: dict[str, Any] = request.input_.data or {}
-        """Material that the goal is about; empty where the request has none."""
-        self.limits = request.limits or RunRequestLimits()
-        self.metadata = request.metadata or Metadata()
+        super().__init__(request, run_id)
+        self.request = request
+        """The RunRequest itself."""
         self.tools = tools
         """The tools that the run's policy permits."""
+        self.usage: dict[str, Any] = {}
+        """What the run consumes by the agent's own count, such as `prompt_tokens`: added to the result's `usage`.
+        `steps`, `tool_calls` and `tokens` are the runtime's."""
+        self.artifacts: dict[str, ResourceRef] = {}
+        """What was made so far, by name."""
         self.said: list[str] = []
         """The text of all tokens so far. A run that is ended from outside has it as its output."""
+        self.halt = halt
+        self.left_behind: anyio.Event | None = None
+        """Set by an agent that was cancelled and could not stop its work: the event of that work's end."""
+        self._budget = budget
+        self._folder = artifacts
+        self._record = record
+        self._turn = 0
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the run's `timeout_ms` is over, in UTC; None where it has no such limit."""
+        return self.halt.deadline
+
+    @property
+    def canceled(self) -> bool:
+        """Whether the run is being ended from outside: canceled, over a limit, or the runtime stops."""
+        return self.halt.reason is not None
+
+    async def emit(self, type_: RunEventType | str, data: Mapping[str, Any] | None = None) -> None:
+        """Tell an event: `token` (with `text`), `step` (with `name`), `tool_call` or `tool_result`.
+
+        Tokens, steps and tool calls count. `final` and `error` are told by the runtime when the agent has ended.
+
+        Raises:
+            InvalidEventError: that is no event, or not the agent's to tell.
+            LimitExceededError: it would be one over a limit.
+        """
+        kind, told = event_type(type_), dict(data or {})
+        match kind:
+            case RunEventType.TOKEN:
+                self._check_text(told, "text", kind)
+                self._budget.spend_token()
+            case RunEventType.STEP:
+                self._check_text(told, "name", kind)
+                self._budget.spend_step()
+            case RunEventType.TOOL_CALL:
+                self._budget.spend_tool_call()
+            case RunEventType.FINAL | RunEventType.ERROR:
+                raise InvalidEventError(f"A {kind.value} event is told by the runtime: return the output, or raise.")
+        try:
+            self._record(kind, told)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise InvalidEventError(f"The data of a {kind.value} event is no JSON: {exc}.") from exc
+        if kind is RunEventType.TOKEN:
+            self.said.append(told["text"])
+        await self._breathe()
 
     async def emit_token(self, text: str) -> None:
         """Tell a piece of the answer as soon as it is known: a `token` event. Counts as one token."""
-        self._budget.spend_token()
-        self._record(RunEventType.TOKEN, {"text": text})
-        self.said.append(text)
-        await self._breathe()
+        await self.emit(RunEventType.TOKEN, {"text": text})
 
     async def step(self, name: str, **data: Any) -> None:
         """Tell that a step begins: a `step` event with `name` and `data`. Counts as one step."""
-        self._budget.spend_step()
-        self._record(RunEventType.STEP, {"name": name, **data})
-        await self._breathe()
+        await self.emit(RunEventType.STEP, {"name": name, **data})
+
+    async def artifact(self, name: str, content: str | bytes | None = None, *, uri: str | None = None) -> ResourceRef:
+        """Add something to the result's `artifacts`: a file with this content, or what is already at `uri`.
+
+        The last one of a name counts.
+
+        Raises:
+            InvalidArtifactError: it has no name for a file, or cannot be written.
+        """
+        if (content is None) == (uri is None):
+            raise InvalidArtifactError(f"The artifact {name!r} needs either content or a uri.")
+        if content is not None:
+            write = partial(self._folder.write, self.run_id, name, content)
+            ref = await anyio.to_thread.run_sync(write)
+        else:
+            ref = artifact_ref(check_name(name), str(uri))
+        self.artifacts[name] = ref
+        return ref
+
+    def _check_text(self, data: dict[str, Any], field: str, kind: RunEventType) -> None:
+        if not isinstance(data.get(field), str):
+            raise InvalidEventError(f"A {kind.value} event's data has `{field}`, which is text.")
 
     async def _breathe(self) -> None:
         self._turn += 1
@@ -93,4 +159,4 @@ class AgentContext:
 
 
 Agent = Callable[[AgentContext], Awaitable[Any]]
-"""Called once for each run, many at the same time in one event loop."""
+"""An agent as the runtime calls it, whatever it was written as: many at the same time in one event loop."""

@@ -30,17 +30,20 @@ def create_runtime_app(runs: RunManager, stop: Stop, admit: Callable[[Scope, Hea
     """The ASGI app: health and version, and the operations on runs."""
 
     async def checks() -> list[HealthChecksItem]:
-        stopping = stop.requested.is_set()
-        return [
-            HealthChecksItem(
-                name="runs",
-                status=Status.DEGRADED if stopping else Status.OK,
-                message="Stopping: no new runs are taken." if stopping else "Runs are taken.",
-                details={"under_way": runs.under_way},
-            )
-        ]
+        return [_check_runs(runs, stop)]
 
     return create_app([*info_routes(_service_info(), checks), *RunRoutes(runs, stop).routes()], admit)
+
+
+def _check_runs(runs: RunManager, stop: Stop) -> HealthChecksItem:
+    status, message = Status.OK, "Runs are taken."
+    if runs.abandoned:
+        status = Status.DEGRADED
+        message = "Agents of runs that have ended are still at work: no new runs are taken; replace this runtime."
+    elif stop.requested.is_set():
+        status, message = Status.DEGRADED, "Stopping: no new runs are taken."
+    details = {"under_way": runs.under_way, "waiting": runs.waiting, "abandoned": runs.abandoned}
+    return HealthChecksItem(name="runs", status=status, message=message, details=details)
 
 
 def _service_info() -> ServiceInfo:

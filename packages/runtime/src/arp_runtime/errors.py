@@ -3,6 +3,8 @@
 AgentError                     any code that an agent chooses
 ├── AgentFailedError           agent_error        the agent raised something else
 ├── InvalidOutputError         invalid_output     what the agent returned is no JSON object
+├── InvalidEventError          invalid_event      what the agent told is no event
+├── InvalidArtifactError       invalid_artifact   an artifact has no name for a file, or could not be written
 ├── ToolError                  tool_failed        a tool could not do what it was asked
 │   ├── InvalidToolArgumentsError  invalid_tool_arguments
 │   ├── ToolDeniedError        tool_denied        the run's tool_policy forbids the tool
@@ -11,11 +13,17 @@ AgentError                     any code that an agent chooses
     ├── LimitExceededError     limit_exceeded     a limit of the run was reached
     ├── RunCanceledError       canceled           somebody canceled the run; its state is canceled
     └── RunInterruptedError    interrupted        the runtime stopped; another try may succeed
+
+What refuses a request is a ServiceError:
+
+OverloadedError                overloaded    503  as many runs execute and wait as may
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from arp_service.errors import UnavailableError
 
 
 class AgentError(Exception):
@@ -37,7 +45,7 @@ class AgentError(Exception):
 
 
 class AgentFailedError(AgentError):
-    """The agent raised an exception of its own; the log has the traceback, the result does not."""
+    """The agent raised an exception of its own; the trace has the traceback, the result does not."""
 
     def __init__(self, message: str) -> None:
         super().__init__("agent_error", message)
@@ -48,6 +56,20 @@ class InvalidOutputError(AgentError):
 
     def __init__(self, message: str) -> None:
         super().__init__("invalid_output", message)
+
+
+class InvalidEventError(AgentError):
+    """What the agent told is no event; the message says what to write."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("invalid_event", message)
+
+
+class InvalidArtifactError(AgentError):
+    """An artifact cannot be kept under this name, or not at all."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("invalid_artifact", message)
 
 
 class ToolError(AgentError):
@@ -105,3 +127,15 @@ class RunInterruptedError(RunHaltedError):
 
     def __init__(self) -> None:
         super().__init__("interrupted", "The runtime stopped before the run had ended.", retryable=True)
+
+
+class OverloadedError(UnavailableError):
+    """As many runs execute, and wait, as the runtime allows."""
+
+    code = "overloaded"
+
+    def __init__(self, concurrent: int, waiting: int) -> None:
+        super().__init__(
+            f"As many runs execute ({concurrent}) and wait ({waiting}) as may; send this again in a moment.",
+            details={"max_concurrent_runs": concurrent, "max_waiting_runs": waiting},
+        )

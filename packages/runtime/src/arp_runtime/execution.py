@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import traceback
 from builtins import ExceptionGroup  # by name: the linter believes in Python 3.10
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
-import structlog
+import anyio.to_thread
+import msgspec
 
-from arp_model import UNSET, RunState
+from arp_model import UNSET, RunState, TraceLevel
 from arp_runtime.agent import AgentContext
+from arp_runtime.agent_events import Final
 from arp_runtime.budget import Budget
 from arp_runtime.errors import (
     AgentError,
@@ -18,22 +22,25 @@ from arp_runtime.errors import (
     LimitExceededError,
     RunCanceledError,
 )
+from arp_runtime.halt import Halt
 from arp_runtime.tool_policy import ToolPolicy
 from arp_runtime.tools import ToolBox
+from arp_service.info import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from arp_model import RunRequest
+    from arp_model import ResourceRef, RunRequest
     from arp_runtime.agent import Agent
     from arp_runtime.errors import RunHaltedError
     from arp_runtime.events import RunLog
-    from arp_runtime.tools import Tool
-
-_log = structlog.get_logger(__name__)
+    from arp_runtime.workbench import Workbench
 
 # Some thirty years; the clock's arithmetic needs an end.
 _MAX_TIMEOUT_MS = 10**12
+# A larger output is written into an artifact, and does not travel with every copy of the result.
+MAX_OUTPUT_BYTES = 1024 * 1024
+OUTPUT_ARTIFACT = "output.json"
 
 
 class Outcome(NamedTuple):
@@ -43,71 +50,127 @@ class Outcome(NamedTuple):
     output: dict[str, Any] | None
     error: AgentError | None
     usage: dict[str, Any]
+    artifacts: list[ResourceRef]
 
 
 class Execution:
-    """One run under way. Whoever halts it says why, and the agent has no say in that."""
+    """One run under way. Whoever halts it says why, and the agent has no say in that.
 
-    __slots__ = ("_context", "_halted", "_scope", "_timeout_ms", "budget")
+    `on_halt` is called when it is halted, before its agent is cancelled.
+    """
 
-    def __init__(self, request: RunRequest, run_id: str, log: RunLog, tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, request: RunRequest, run_id: str, log: RunLog, bench: Workbench, on_halt: Callable[[], None]
+    ) -> None:
+        self.ended = anyio.Event()
+        """Set by the run manager when the run has ended."""
         self._scope = anyio.CancelScope()
-        self._halted: RunHaltedError | None = None
+        self._on_halt = on_halt
+        self._halt = Halt(self._call_off)
         self._timeout_ms = UNSET if request.limits is UNSET else request.limits.timeout_ms
-        self.budget = Budget(request.limits, self.halt)
-        box = ToolBox(tools, ToolPolicy(request.tool_policy), self.budget, log.append)
-        self._context = AgentContext(request, run_id, box, self.budget, log.append)
+        self._bench = bench
+        self._ends_at = float("inf")
+        self.budget = Budget(request.limits, self._halt.now)
+        box = ToolBox(bench.tools, ToolPolicy(request.tool_policy), self.budget, log.append)
+        self._context = AgentContext(request, run_id, box, self.budget, self._halt, bench.artifacts, log.append)
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long it may take, from its beginning; None for ever."""
+        return None if self._timeout_ms is UNSET else min(self._timeout_ms, _MAX_TIMEOUT_MS) / 1000
 
     def halt(self, reason: RunHaltedError) -> None:
         """End the run for this reason, by cancelling its agent. The first reason counts."""
-        if self._halted is None:
-            self._halted = reason
-            self._scope.cancel()
+        self._halt.now(reason)
+
+    def halt_for_timeout(self) -> None:
+        """End the run because its time is over."""
+        self._halt.now(LimitExceededError("timeout_ms", int(self._timeout_ms or 0)))
 
     async def perform(self, agent: Agent) -> Outcome:
-        """Call the agent, and return how the run ended. Raises only when the runtime itself is cancelled."""
-        self._set_deadline()
+        """Call the agent, and return how the run ended. Raises only when the runtime itself is cancelled.
+
+        Returns when the agent's work has stopped, however late.
+        """
+        self._start_clock()
         output, error = None, None
         if not self._scope.cancel_called:
             with self._scope:
                 output, error = await self._call(agent)
-        error = self._reason() or error
+        if self._context.left_behind is not None:
+            await self._context.left_behind.wait()
+        if anyio.current_time() >= self._ends_at:  # overslept, and so never cancelled
+            self.halt_for_timeout()
+        error = self._halt.reason or error
         if error is not None:
             return self.outcome_of(error)
-        return Outcome(RunState.SUCCEEDED, output, None, self.budget.usage())
+        return Outcome(RunState.SUCCEEDED, output, None, self._usage(), self._artifacts())
+
+    def end_halted(self) -> Outcome:
+        """The outcome of a run that was halted, whatever its agent still does."""
+        assert self._halt.reason is not None
+        return self.outcome_of(self._halt.reason)
 
     def outcome_of(self, error: AgentError) -> Outcome:
         """The outcome of a run that ends with an error: with what was said so far as its output."""
         state = RunState.CANCELED if isinstance(error, RunCanceledError) else RunState.FAILED
         said = "".join(self._context.said)
         output = {"answer": said, "partial": True} if said else None
-        return Outcome(state, output, error, self.budget.usage())
+        return Outcome(state, output, error, self._usage(), self._artifacts())
 
-    def _set_deadline(self) -> None:
-        if self._timeout_ms is UNSET:
+    def without_output(self, error: AgentError) -> Outcome:
+        """The outcome of a run whose agent gave what cannot stand in a result."""
+        return Outcome(RunState.FAILED, None, error, self.budget.usage(), self._artifacts())
+
+    def _call_off(self) -> None:
+        self._on_halt()
+        self._scope.cancel()
+
+    def _start_clock(self) -> None:
+        if self.timeout_s is None:
             return
-        self._scope.deadline = anyio.current_time() + min(self._timeout_ms, _MAX_TIMEOUT_MS) / 1000
-        if self._timeout_ms == 0:
-            self._scope.cancel()
+        self._ends_at = anyio.current_time() + self.timeout_s
+        self._halt.deadline = utc_now() + timedelta(seconds=self.timeout_s)
+        if self.timeout_s == 0:
+            self.halt_for_timeout()
 
-    def _reason(self) -> RunHaltedError | None:
-        """Why the run was ended from outside, if it was; that its agent overslept the deadline counts as well."""
-        if self._halted is None and self._timeout_ms is not UNSET and anyio.current_time() >= self._scope.deadline:
-            return LimitExceededError("timeout_ms", self._timeout_ms)
-        return self._halted
+    def _usage(self) -> dict[str, Any]:
+        return {**self._context.usage, **self.budget.usage()}
+
+    def _artifacts(self) -> list[ResourceRef]:
+        return list(self._context.artifacts.values())
 
     async def _call(self, agent: Agent) -> tuple[dict[str, Any] | None, AgentError | None]:
         try:
-            return _as_output(await agent(self._context)), None
+            return await self._settle(await agent(self._context)), None
         except AgentError as error:
+            self._record_traceback(error, TraceLevel.DEBUG)
             return None, error
         except anyio.get_cancelled_exc_class():
             if anyio.get_current_task().has_pending_cancellation():
                 raise
             return None, AgentFailedError("The agent cancelled itself.")
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - an agent may raise anything
-            _log.warning("agent_failed", run_id=self._context.run_id, exc_info=True)
+            self._record_traceback(exc, TraceLevel.ERROR)
             return None, _as_agent_error(exc)
+
+    async def _settle(self, value: Any) -> dict[str, Any] | None:
+        """The run's output, from what its agent returned."""
+        if isinstance(value, Final):
+            self._context.usage.update(value.usage)
+            self._context.artifacts.update({ref.id: ref for ref in value.artifacts})
+            value = value.output
+        output = _as_output(value)
+        encoded = b"" if output is None else _encode(output)
+        if len(encoded) <= MAX_OUTPUT_BYTES:
+            return output
+        await self._context.artifact(OUTPUT_ARTIFACT, encoded)
+        return {"artifact": OUTPUT_ARTIFACT, "bytes": len(encoded)}
+
+    def _record_traceback(self, error: BaseException, level: TraceLevel) -> None:
+        lines = traceback.format_exception(error)
+        data = {"error": _as_agent_error(error).message, "traceback": "".join(lines)}
+        self._bench.trace.record(self._context.run_id, level, "agent_failed", data)
 
 
 def _as_output(value: Any) -> dict[str, Any] | None:
@@ -116,6 +179,13 @@ def _as_output(value: Any) -> dict[str, Any] | None:
     if isinstance(value, str):
         return {"answer": value}
     raise InvalidOutputError(f"The agent returned {type(value).__name__}; a dict, text or None is needed.")
+
+
+def _encode(output: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(output)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InvalidOutputError(f"The agent's output is no JSON: {exc}") from exc
 
 
 def _as_agent_error(exc: BaseException) -> AgentError:

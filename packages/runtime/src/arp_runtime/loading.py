@@ -1,50 +1,142 @@
-"""Finding the agent that a name means: `default`, or `module:attribute`."""
+"""Finding the agent that a name means.
+
+| name | the agent |
+|---|---|
+| `default` | the one that comes with the runtime |
+| `my_package.my_module:agent` | an attribute of a module; the current folder is looked in first |
+| `./agent.py:agent` | an attribute of a file |
+| `my-agent` | what an installed package has in its entry-point group `arp_runtime.agents` |
+"""
 
 from __future__ import annotations
 
 import importlib
-import inspect
+import importlib.util
 import sys
+import traceback
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from arp_runtime.agent_kinds import NoAgentError, as_agent
 from arp_runtime.default_agent import default_agent
 
 if TYPE_CHECKING:
-    from arp_runtime.agent import Agent
+    from collections.abc import Callable
+    from types import ModuleType
 
-_BUILT_IN: dict[str, Agent] = {"default": default_agent}
+    from arp_runtime.agent_kinds import LoadedAgent
+
+ENTRY_POINT_GROUP = "arp_runtime.agents"
+
+_BUILT_IN: dict[str, Callable[[], Any]] = {"default": lambda: default_agent}
 
 
 class AgentNotLoadableError(Exception):
     """The agent cannot be had; the message says why and what to write instead."""
 
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"--agent {name}: {reason}.")
 
-def load_agent(name: str) -> Agent:
-    """Return the agent with this name. Modules are looked for in the current folder first.
+
+def load_agent(name: str) -> LoadedAgent:
+    """Return the agent with this name.
 
     Raises:
-        AgentNotLoadableError: there is no such module or attribute, importing it failed, or it is no async
-            function.
+        AgentNotLoadableError: there is no such module, file or attribute, importing it failed, or it is no agent.
     """
-    if name in _BUILT_IN:
-        return _BUILT_IN[name]
-    module, separator, attribute = name.partition(":")
-    if not (separator and module and attribute):
-        known = ", ".join(_BUILT_IN)
-        raise AgentNotLoadableError(f"--agent {name}: write module:attribute, or one of: {known}.")
-    agent = _import(name, module, attribute)
-    if not inspect.iscoroutinefunction(agent) and not inspect.iscoroutinefunction(type(agent).__call__):
-        raise AgentNotLoadableError(f"--agent {name}: that is {type(agent).__name__}, not an async function.")
-    return agent
-
-
-def _import(name: str, module: str, attribute: str) -> Agent:
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     try:
-        found: Agent = getattr(importlib.import_module(module), attribute)
-    except Exception as exc:
-        raise AgentNotLoadableError(f"--agent {name}: {type(exc).__name__}: {exc}") from exc
-    return found
+        return as_agent(load_target(name))
+    except NoAgentError as exc:
+        raise AgentNotLoadableError(name, str(exc)) from exc
+
+
+def load_target(name: str) -> Any:
+    """Return what this name means, whatever it is.
+
+    Raises:
+        AgentNotLoadableError: it means nothing, or importing it failed.
+    """
+    module, separator, attribute = name.rpartition(":")
+    if separator:
+        if not module or not attribute:
+            raise AgentNotLoadableError(name, "write module:attribute, or ./file.py:attribute")
+        is_file = module.endswith(".py") or "/" in module
+        return _attribute(name, _import(name, module, _import_file if is_file else _import_module), attribute)
+    if name.endswith(".py"):
+        raise AgentNotLoadableError(name, f"say what in that file is the agent: {name}:agent")
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]()
+    return _load_entry_point(name)
+
+
+def _import_module(module: str) -> ModuleType:
+    _look_first_in(Path.cwd())
+    return importlib.import_module(module)
+
+
+def _import_file(path_text: str) -> ModuleType:
+    """A file's module has the file's name, and finds its neighbours."""
+    path = Path(path_text).resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path_text}")
+    _look_first_in(path.parent)
+    name = path.stem
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) != str(path):
+        raise ImportError(f"another module is called {name!r} already; rename the file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path_text} is no Python file; its name ends in .py")
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _look_first_in(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _import(name: str, module: str, import_: Callable[[str], ModuleType]) -> ModuleType:
+    try:
+        return import_(module)
+    except (Exception, SystemExit) as exc:
+        raise AgentNotLoadableError(name, f"{type(exc).__name__}: {_with_place(exc)}") from exc
+
+
+def _with_place(exc: BaseException) -> str:
+    """The message, and where the module's own code went wrong."""
+    if isinstance(exc, SyntaxError):
+        return f"{exc.msg} ({exc.filename}, line {exc.lineno})"
+    frames = [f for f in traceback.extract_tb(exc.__traceback__) if not f.filename.startswith("<frozen")]
+    last = frames[-1] if frames else None
+    if last is None or Path(last.filename) in {Path(__file__), Path(importlib.__file__)}:
+        return str(exc)
+    return f"{exc} ({last.filename}, line {last.lineno})"
+
+
+def _attribute(name: str, module: ModuleType, attribute: str) -> Any:
+    try:
+        return getattr(module, attribute)
+    except AttributeError as exc:
+        own = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
+        has = f"it has: {', '.join(own)}" if own else "it has no function or class of its own"
+        raise AgentNotLoadableError(name, f"{module.__name__} has no {attribute!r}; {has}") from exc
+
+
+def _load_entry_point(name: str) -> Any:
+    found = list(entry_points(group=ENTRY_POINT_GROUP, name=name))
+    if not found:
+        installed = sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+        known = ", ".join([*_BUILT_IN, *installed])
+        raise AgentNotLoadableError(name, f"write module:attribute, ./file.py:attribute, or one of: {known}")
+    if len({point.value for point in found}) > 1:
+        values = " and ".join(sorted(point.value for point in found))
+        raise AgentNotLoadableError(name, f"several packages call theirs so; write one of {values}")
+    module, _, attribute = found[0].value.partition(":")
+    return _attribute(name, _import(name, module, _import_module), attribute.strip() or "agent")

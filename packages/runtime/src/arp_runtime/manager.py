@@ -1,56 +1,83 @@
-"""The one owner of runs: takes them, executes them in a task group, ends them, remembers them."""
+"""The one owner of runs: takes them, gives each its turn, ends them, remembers them."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from arp_model import UNSET, ErrorDetail, RunEventType, RunResult, RunState
+from arp_model import UNSET, RunEventType, RunState
 from arp_runtime.errors import InvalidOutputError, RunCanceledError, RunInterruptedError
 from arp_runtime.events import Feed
 from arp_runtime.execution import Execution
+from arp_runtime.results import describe
 from arp_runtime.runs import MAX_ENDED_RUNS, Run, RunTable, digest
-from arp_service.errors import RunConflictError, RunNotFinishedError
+from arp_runtime.turns import Capacity, Turns, concurrent_runs
+from arp_service.errors import RunConflictError, RunNotFinishedError, UnavailableError
 from arp_service.ids import check_id, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator
 
     from anyio.abc import TaskGroup
 
     from arp_model import RunRequest
-    from arp_runtime.agent import Agent
-    from arp_runtime.errors import AgentError
+    from arp_runtime.agent_kinds import LoadedAgent
     from arp_runtime.execution import Outcome
-    from arp_runtime.tools import Tool
+    from arp_runtime.workbench import Workbench
     from arp_service.stopping import Stop
 
-# For an agent to clean up after it was cancelled; `cancel` answers after it at the latest.
-_CANCEL_WAIT_S = 5.0
+# For an agent to stop its work after its run was canceled or has reached a limit.
+CANCEL_GRACE_S = 5.0
 # The same at the end of the process, when every run is cancelled.
 _INTERRUPT_WAIT_S = 2.0
+
+
+class Keeping(NamedTuple):
+    """How long things are kept or waited for: `ended_runs` by count, the grace of a cancelled agent in seconds."""
+
+    ended_runs: int = MAX_ENDED_RUNS
+    cancel_grace_s: float = CANCEL_GRACE_S
 
 
 class RunManager:
     """Takes, executes, cancels and remembers runs. Made by `open_manager`."""
 
     def __init__(
-        self, agent: Agent, tools: Iterable[Tool], stop: Stop, tasks: TaskGroup, max_ended: int = MAX_ENDED_RUNS
+        self,
+        agent: LoadedAgent,
+        bench: Workbench,
+        stop: Stop,
+        tasks: TaskGroup,
+        capacity: Capacity,
+        keeping: Keeping,
     ) -> None:
         self.feed = Feed()
         self._agent = agent
-        self._tools = {tool.definition.tool_id: tool for tool in tools}
+        self._bench = bench
         self._stop = stop
         self._tasks = tasks
-        self._table = RunTable(max_ended)
+        self._keeping = keeping
+        self._table = RunTable(keeping.ended_runs)
+        self._turns: Turns[_UnderWay] = Turns(capacity)
         self._executions: dict[str, Execution] = {}
+        self._abandoned: set[str] = set()
 
     @property
     def under_way(self) -> int:
         """How many runs are queued or running."""
         return len(self._executions)
+
+    @property
+    def waiting(self) -> int:
+        """How many runs wait for their turn."""
+        return self._turns.waiting
+
+    @property
+    def abandoned(self) -> int:
+        """How many agents are still at work although their run has ended without them."""
+        return len(self._abandoned)
 
     def create(self, request: RunRequest) -> Run:
         """Take a run, and have it executed soon. An equal request with the same id gives the same run again.
@@ -58,7 +85,8 @@ class RunManager:
         Raises:
             InvalidRequestError: the run_id is no id.
             RunConflictError: the run_id is taken by another request.
-            StoppingError: the runtime takes no new runs.
+            StoppingError, UnavailableError: the runtime takes no new runs.
+            OverloadedError: it takes no more runs for the moment.
         """
         if request.run_id is UNSET:
             request.run_id = new_id("run")
@@ -69,11 +97,13 @@ class RunManager:
             if known.digest != digest_:
                 raise RunConflictError(run_id)
             return known
-        self._stop.check()
+        self._check_ready()
         run = Run(run_id, digest_, self.feed)
+        execution = Execution(request, run_id, run.log, self._bench, lambda: self._on_halt(run, execution))
         self._table.add(run)
-        self._executions[run_id] = execution = Execution(request, run_id, run.log, self._tools)
-        self._tasks.start_soon(self._execute, run, execution)
+        self._executions[run_id] = execution
+        self._turns.line_up(run_id, _UnderWay(run, execution))
+        self._start_next()
         return run
 
     def get(self, run_id: str) -> Run:
@@ -93,7 +123,9 @@ class RunManager:
         return run.result
 
     async def cancel(self, run_id: str) -> Run:
-        """Cancel a run and wait, some seconds at most, until its agent has stopped. An ended run stays so.
+        """Cancel a run and wait until it has ended: when its agent has stopped, or the grace for that is over.
+
+        An ended run stays as it is.
 
         Raises:
             RunNotFoundError: there is no such run.
@@ -105,78 +137,102 @@ class RunManager:
                 self._end(run, execution.outcome_of(RunCanceledError()))
             else:
                 execution.halt(RunCanceledError())
-                with anyio.move_on_after(_CANCEL_WAIT_S):
-                    await run.log.wait_ended()
+                await execution.ended.wait()
         return run
 
     async def drain(self, grace_s: float) -> None:
         """Let the runs under way end within `grace_s`, or until the stop is hurried; interrupt those that do not."""
         async with self._stop.grace(grace_s):
             await self._wait_all_ended()
-        for execution in self._executions.values():
-            execution.halt(RunInterruptedError())
+        for run_id, execution in list(self._executions.items()):
+            if self._table.get(run_id).state is RunState.QUEUED:
+                self._end(self._table.get(run_id), execution.outcome_of(RunInterruptedError()))
+            else:
+                execution.halt(RunInterruptedError())
         async with self._stop.grace(_INTERRUPT_WAIT_S):
             await self._wait_all_ended()
         for run_id, execution in list(self._executions.items()):
-            self._end(self._table.get(run_id), execution.outcome_of(RunInterruptedError()))
+            self._end(self._table.get(run_id), execution.end_halted())
+
+    def _check_ready(self) -> None:
+        self._stop.check()
+        if self._abandoned:
+            raise UnavailableError("The agent of an ended run is still at work; this runtime is to be replaced.")
+        self._turns.check_room()
 
     async def _wait_all_ended(self) -> None:
-        for run_id in list(self._executions):
-            await self._table.get(run_id).log.wait_ended()
+        for execution in list(self._executions.values()):
+            await execution.ended.wait()
+
+    def _start_next(self) -> None:
+        for run, execution in self._turns.next_ones():
+            self._tasks.start_soon(self._execute, run, execution)
 
     async def _execute(self, run: Run, execution: Execution) -> None:
-        if run.state is not RunState.QUEUED:  # canceled in the queue
-            return
-        run.begin()
-        outcome = await execution.perform(self._agent)
-        if run.result is None:  # else its agent resisted for so long that the run was ended without it
-            self._end(run, outcome)
+        if run.state is RunState.QUEUED:  # else canceled before its turn had begun
+            run.begin()
+            if execution.timeout_s is not None:
+                self._tasks.start_soon(self._halt_at_timeout, run, execution, execution.timeout_s)
+            outcome = await execution.perform(self._agent.call)
+            if run.result is None:  # else its agent resisted for so long that the run was ended without it
+                self._end(run, outcome)
+        self._abandoned.discard(run.run_id)
+        self._turns.done()
+        self._start_next()
 
-    def _end(self, run: Run, outcome: Outcome) -> None:
+    async def _halt_at_timeout(self, run: Run, execution: Execution, timeout_s: float) -> None:
+        with anyio.move_on_after(timeout_s):
+            await execution.ended.wait()
+        if run.result is None:
+            execution.halt_for_timeout()
+
+    def _on_halt(self, run: Run, execution: Execution) -> None:
+        self._tasks.start_soon(self._abandon_after_grace, run, execution)
+
+    async def _abandon_after_grace(self, run: Run, execution: Execution) -> None:
+        """Nothing ends an agent that does not let itself be ended; its run ends all the same."""
+        with anyio.move_on_after(self._keeping.cancel_grace_s):
+            await execution.ended.wait()
+        if run.result is None:
+            self._abandoned.add(run.run_id)
+            self._end(run, execution.end_halted(), abandoned=True)
+
+    def _end(self, run: Run, outcome: Outcome, *, abandoned: bool = False) -> None:
         """Record result, state and last event together."""
         try:
-            data, result = _describe(run.run_id, outcome)
+            data, result = describe(run.run_id, outcome, abandoned=abandoned)
         except (TypeError, ValueError, RecursionError) as exc:
-            error = InvalidOutputError(f"The agent's output is no JSON: {exc}")
-            outcome = outcome._replace(state=RunState.FAILED, output=None, error=error)
-            data, result = _describe(run.run_id, outcome)
+            error = InvalidOutputError(f"The agent's last words are no JSON: {exc}")
+            outcome = self._executions[run.run_id].without_output(error)
+            data, result = describe(run.run_id, outcome, abandoned=abandoned)
         run.end(outcome.state, result)
         ok = outcome.state is RunState.SUCCEEDED
         run.log.append(RunEventType.FINAL if ok else RunEventType.ERROR, data)
-        del self._executions[run.run_id]
+        self._executions.pop(run.run_id).ended.set()
+        self._turns.leave(run.run_id)
         self._table.note_ended(run)
+
+
+class _UnderWay(NamedTuple):
+    run: Run
+    execution: Execution
 
 
 @asynccontextmanager
 async def open_manager(
-    agent: Agent, tools: Iterable[Tool], stop: Stop, *, max_ended: int = MAX_ENDED_RUNS
+    agent: LoadedAgent,
+    bench: Workbench,
+    stop: Stop,
+    capacity: Capacity | None = None,
+    keeping: Keeping | None = None,
 ) -> AsyncIterator[RunManager]:
-    """A RunManager with its task group, which remembers `max_ended` ended runs. At exit, what runs is cancelled."""
+    """A RunManager with its task group. At exit, what runs is cancelled.
+
+    Without a capacity, as many runs execute at once as suits the agent.
+    """
+    capacity = capacity or Capacity(concurrent_runs(agent.workplace))
     async with anyio.create_task_group() as tasks:
-        manager = RunManager(agent, tools, stop, tasks, max_ended)
+        manager = RunManager(agent, bench, stop, tasks, capacity, keeping or Keeping())
         tasks.start_soon(manager.feed.wake_at_close, stop)
         yield manager
         tasks.cancel_scope.cancel()
-
-
-def _describe(run_id: str, outcome: Outcome) -> tuple[dict[str, object], bytes]:
-    """The last event's data, and the result as JSON: the same but for the run_id."""
-    result = RunResult(
-        run_id=run_id,
-        ok=outcome.state is RunState.SUCCEEDED,
-        output=UNSET if outcome.output is None else outcome.output,
-        error=UNSET if outcome.error is None else _error_detail(outcome.error),
-        usage=outcome.usage,
-    )
-    data = result.to_dict()
-    del data["run_id"]
-    return data, result.to_json()
-
-
-def _error_detail(error: AgentError) -> ErrorDetail:
-    return ErrorDetail(
-        code=error.code,
-        message=error.message,
-        details=UNSET if error.details is None else error.details,
-        retryable=UNSET if error.retryable is None else error.retryable,
-    )

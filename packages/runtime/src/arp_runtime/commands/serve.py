@@ -5,16 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio
 import structlog
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from arp_runtime.app import create_runtime_app
+from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
 from arp_runtime.builtin_tools import BUILTIN_TOOLS
 from arp_runtime.loading import AgentNotLoadableError, load_agent
-from arp_runtime.manager import open_manager
+from arp_runtime.manager import CANCEL_GRACE_S, Keeping, open_manager
+from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
+from arp_runtime.workbench import Workbench, by_id
 from arp_service.door import OwnUserOnly
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
@@ -23,14 +27,19 @@ from arp_service.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
-    from arp_runtime.agent import Agent
     from arp_runtime.manager import RunManager
+    from arp_service.stopping import Stop
 
 DEFAULT_PORT = 8081
 # After the runs have ended: for streams to end and connections to close. Where an agent resists its
 # cancellation, the kernel ends the process then.
 _LAST_RESORT_S = 6
+
+AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +50,10 @@ def serve_command(
     port: int = DEFAULT_PORT,
     auto_port: Annotated[bool, Parameter(negative=())] = False,
     agent: str = "default",
+    max_concurrent_runs: AtLeastOne | None = None,
+    max_waiting_runs: NotNegative = MAX_WAITING_RUNS,
+    cancel_grace_s: float = CANCEL_GRACE_S,
+    artifacts_dir: Path | None = None,
     drain_grace_s: float = 5.0,
     admit_uid: int | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
@@ -56,7 +69,15 @@ def serve_command(
     auto_port
         Take the next free port when this one is taken.
     agent
-        What runs are given to: `default`, or module:attribute of an async function.
+        What runs are given to: module:attribute, ./file.py:attribute, or the name of an agent.
+    max_concurrent_runs
+        How many runs execute at once; by default 100 where the agent is async, else as many as there are processors.
+    max_waiting_runs
+        How many more runs may wait; what is beyond that is refused with 503 `overloaded`.
+    cancel_grace_s
+        Seconds for an agent to stop when its run was canceled, or has reached a limit.
+    artifacts_dir
+        Where runs leave their artifacts; by default in the user's data folder.
     drain_grace_s
         Seconds for runs under way to end when the runtime is stopped.
     admit_uid
@@ -73,13 +94,21 @@ def serve_command(
     if not can_look_up_peers():
         sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
     uids = {own_uid()} if admit_uid is None else {own_uid(), admit_uid}
-    anyio.run(_serve, loaded, listener, drain_grace_s, uids)
+    bench = Workbench(by_id(BUILTIN_TOOLS), ArtifactFolder(artifacts_dir or default_artifacts_dir()))
+    capacity = Capacity(max_concurrent_runs or concurrent_runs(loaded.workplace), max_waiting_runs)
+    manager = partial(open_manager, loaded, bench, capacity=capacity, keeping=Keeping(cancel_grace_s=cancel_grace_s))
+    anyio.run(_serve, manager, listener, drain_grace_s, uids)
 
 
-async def _serve(agent: Agent, listener: socket.socket, drain_grace_s: float, uids: set[int]) -> None:
+async def _serve(
+    manager: Callable[[Stop], AbstractAsyncContextManager[RunManager]],
+    listener: socket.socket,
+    drain_grace_s: float,
+    uids: set[int],
+) -> None:
     lookup = PeerLookup()
     try:
-        async with stop_on_signals() as stop, open_manager(agent, BUILTIN_TOOLS, stop) as runs:
+        async with stop_on_signals() as stop, manager(stop) as runs:
             app = create_runtime_app(runs, stop, OwnUserOnly(lookup, *uids))
             say_ready = partial(_log.info, "listening", url=url_of(listener))
             await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
