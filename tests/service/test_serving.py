@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
+import anyio.lowlevel
+import httpx
+import psutil
 import pytest
+from sse_starlette import EventSourceResponse
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
+from arp_service.application import create_app
 from arp_service.serving import CannotListenError, bind, url_of
+from support.serving import served
+from support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com", "", "127.0.0.1.example.com"])
@@ -63,3 +79,38 @@ def test_half_open_peers_are_noticed_on_accepted_connections() -> None:
         with accepted:
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
+
+
+async def test_a_connection_is_closed_when_its_client_has_closed_it() -> None:
+    """Also one that was kept alive, or left in the middle of an answer: no descriptor is held for nobody."""
+
+    async def wait(request: Request) -> Response:
+        await request.body()
+        return EventSourceResponse(_endless())
+
+    async def answer(_request: Request) -> Response:
+        return PlainTextResponse("done")
+
+    app = create_app([Route("/answer", answer), Route("/wait", wait)], lambda _scope, _headers: None)
+    async with served(app) as client:
+        for _ in range(20):
+            async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as once:
+                assert (await once.get("/answer")).text == "done"
+            async with (
+                httpx.AsyncClient(base_url=client.base_url, trust_env=False) as leaving,
+                leaving.stream("GET", "/wait") as response,
+            ):
+                assert await anext(response.aiter_raw())
+        await until(lambda: _held(client.base_url.port) == [])
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b"data: more\n\n"
+        await anyio.lowlevel.checkpoint()
+
+
+def _held(port: int | None) -> list[str]:
+    """Connections that the server holds though their clients are gone."""
+    own = psutil.Process().net_connections("tcp")
+    return [str(c) for c in own if c.laddr.port == port and c.status != psutil.CONN_LISTEN]

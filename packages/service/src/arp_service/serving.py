@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import hypercorn.asyncio.run
 from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
 
 from arp_service.door import is_loopback_host
@@ -31,6 +33,28 @@ _USER_TIMEOUT_MS = 60_000
 _KEEPIDLE_S, _KEEPINTVL_S, _KEEPCNT = 30, 10, 3
 _FIRST_AUTO_PORTS = 100
 _IP = (socket.AF_INET, socket.AF_INET6)
+
+
+class _Connection(TCPServer):
+    """A connection that is closed when its client has closed it.
+
+    Hypercorn 0.18 waits with that until the connection would have been idle for too long, and holds a descriptor
+    meanwhile: a client that makes a connection for each call uses up the process's descriptors.
+    """
+
+    _is_over = False
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        self._is_over = True
+        await self.idle_task.stop()
+
+    async def _idle_timeout(self) -> None:
+        if not self._is_over:
+            await super()._idle_timeout()
+
+
+hypercorn.asyncio.run.TCPServer = _Connection  # type: ignore[attr-defined]  # the only way in
 
 
 class CannotListenError(Exception):
