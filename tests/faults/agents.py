@@ -34,6 +34,26 @@ async def waiting(context: AgentContext) -> None:
     await anyio.sleep_forever()
 
 
+async def noted(context: AgentContext) -> str:
+    """Write down that the work was done, at once."""
+    _write("begin", context)
+    _write("end", context)
+    return context.goal
+
+
+async def counting(context: AgentContext) -> None:
+    """Say so many numbers, slowly enough to be watched."""
+    for number in range(int(context.goal)):
+        await context.emit_token(f"{number} ")
+        await anyio.sleep(random.uniform(*_PAUSE_S))  # what work takes
+
+
+async def flooding(context: AgentContext) -> None:
+    """Say so many kilobytes as fast as can be."""
+    for _ in range(int(context.goal)):
+        await context.emit_token("x" * 1000)
+
+
 async def escaping(context: AgentContext) -> None:
     """Leave a grandchild in a session of its own, whose parents are gone, and never end."""
     script = "sh -c 'sleep 600 & echo $!'"
