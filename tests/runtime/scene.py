@@ -15,8 +15,9 @@ from arp_runtime.agent_kinds import as_agent
 from arp_runtime.artifacts import ArtifactFolder
 from arp_runtime.builtin_tools import BUILTIN_TOOLS
 from arp_runtime.manager import Keeping, RunManager, open_manager
+from arp_runtime.offered_tools import offer
 from arp_runtime.trace import LogTrace
-from arp_runtime.workbench import Workbench, by_id
+from arp_runtime.workbench import Workbench
 from arp_service.stopping import Stop
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from arp_runtime.events import RunLog
     from arp_runtime.tools import Tool
-    from arp_runtime.trace import Trace
+    from arp_runtime.offered_tools import offer
+from arp_runtime.trace import Trace
     from arp_runtime.turns import Capacity
 
 PATIENCE_S = 10
@@ -58,7 +60,7 @@ async def managed(
 ) -> AsyncIterator[RunManager]:
     """A manager, for a bounded time. `agent` is whatever somebody may write as one."""
     with TemporaryDirectory() as folder:
-        bench = Workbench(by_id(tools), ArtifactFolder(Path(folder)), trace or LogTrace())
+        bench = Workbench(offer(tools, "test"), ArtifactFolder(Path(folder)), trace or LogTrace())
         with anyio.fail_after(PATIENCE_S):
             async with open_manager(
                 as_agent(agent), bench, stop or Stop(), capacity=capacity, keeping=Keeping(**keeping)

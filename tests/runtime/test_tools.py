@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import msgspec
+import anyio
 import pytest
 
-from arp_runtime.builtin_tools import CALCULATOR, CLOCK, ECHO
+from arp_runtime import function_tools
+from arp_runtime.builtin_tools import calculator, clock, echo
 from arp_runtime.default_agent import default_agent
 from arp_runtime.errors import InvalidToolArgumentsError, ToolDeniedError, ToolError
-from arp_runtime.tools import FunctionTool, Tool
+from arp_runtime.function_tools import tool
 from runtime.scene import story
 
 if TYPE_CHECKING:
     from arp_runtime.agent import AgentContext
-
-
-class _NoArgs(msgspec.Struct, forbid_unknown_fields=True):
-    """Nothing is taken."""
-
-
-def _tool(tool_id: str, function: Any) -> Tool:
-    return FunctionTool(tool_id=tool_id, description="", arguments=_NoArgs, function=function)
+    from arp_runtime.tools import Tool
 
 
 async def test_a_call_and_its_result_are_events() -> None:
@@ -50,7 +46,8 @@ async def test_a_denied_tool_is_not_called() -> None:
     """However often the agent tries; it may go on without."""
     calls = 0
 
-    async def function(_args: _NoArgs) -> None:
+    @tool
+    async def forbidden() -> None:
         nonlocal calls
         calls += 1
 
@@ -60,7 +57,7 @@ async def test_a_denied_tool_is_not_called() -> None:
                 await context.tools.call("forbidden", {})
         return {"answer": "without"}
 
-    told = await story(agent, tools=[_tool("forbidden", function)], tool_policy={"deny_tool_ids": ["forbidden"]})
+    told = await story(agent, tools=[forbidden], tool_policy={"deny_tool_ids": ["forbidden"]})
     assert calls == 0
     assert told.result.ok
     assert [data["error"]["code"] for data in told.data_of("tool_result")] == ["tool_denied"] * 2
@@ -130,13 +127,14 @@ async def test_arguments_that_do_not_fit_are_refused() -> None:
 async def test_a_tool_that_raises_anything_has_failed() -> None:
     """The kind of exception is told, its traceback is not."""
 
-    async def function(_args: _NoArgs) -> None:
+    @tool
+    async def broken() -> None:
         raise KeyError("secret place")
 
     async def agent(context: AgentContext) -> None:
         await context.tools.call("broken", {})
 
-    told = await story(agent, tools=[_tool("broken", function)])
+    told = await story(agent, tools=[broken])
     assert told.code == "tool_failed"
     assert told.result.error
     assert told.result.error.message == "broken: KeyError: 'secret place'"
@@ -145,37 +143,134 @@ async def test_a_tool_that_raises_anything_has_failed() -> None:
 async def test_a_tool_that_answers_rubbish_has_failed() -> None:
     """What is no JSON is not a result."""
 
-    async def function(_args: _NoArgs) -> object:
+    @tool
+    async def rubbish() -> Any:
         return object()
 
     async def agent(context: AgentContext) -> None:
         with pytest.raises(ToolError):
             await context.tools.call("rubbish", {})
 
-    told = await story(agent, tools=[_tool("rubbish", function)])
+    told = await story(agent, tools=[rubbish])
     assert told.result.ok
-    assert [data["ok"] for data in told.data_of("tool_result")] == [False]
+    assert [data["error"]["code"] for data in told.data_of("tool_result")] == ["invalid_tool_result"]
 
 
 @pytest.mark.parametrize(("expression", "answer"), [("2**53", 2**53), ("2**53+1", None), ("1/4", 0.25)])
 async def test_the_calculator_gives_a_number_only_where_it_is_exact(expression: str, answer: float | None) -> None:
     """A reader with doubles never gets a wrong digit; the text has them all."""
-    result = await CALCULATOR.call({"expression": expression})
+    result = await calculator(expression)
     assert result.get("value") == answer
     assert result["text"] == str(eval(expression))
 
 
 async def test_the_clock_tells_the_time_of_its_zone() -> None:
     """With the zone's offset."""
-    result = await CLOCK.call({"time_zone": "Tokyo"})
+    result = await clock("Tokyo")
     assert result["time_zone"] == "Asia/Tokyo"
     assert datetime.fromisoformat(result["time"]).utcoffset() == timedelta(hours=9)
 
 
-@pytest.mark.parametrize("tool", [CALCULATOR, CLOCK, ECHO])
-def test_every_builtin_tool_tells_its_schema(tool: Tool) -> None:
+@pytest.mark.parametrize("builtin", [calculator, clock, echo])
+def test_every_builtin_tool_tells_its_schema(builtin: Tool) -> None:
     """An agent can learn from it what to send."""
-    schema = tool.definition.input_schema
+    schema = builtin.definition.input_schema
     assert schema["type"] == "object"
     assert schema["additionalProperties"] is False
-    assert tool.definition.description
+    assert builtin.definition.description
+
+
+async def _codes(agent_calls: list[tuple[str, dict[str, Any]]], tools: list[Tool]) -> list[str]:
+    """The codes of the failures that one run's `tool_result` events tell, whose agent goes on after each."""
+
+    async def agent(context: AgentContext) -> None:
+        for tool_id, args in agent_calls:
+            with pytest.raises(ToolError):
+                await context.tools.call(tool_id, args)
+
+    told = await story(agent, tools=tools)
+    assert told.result.ok
+    return [data["error"]["code"] for data in told.data_of("tool_result")]
+
+
+async def test_a_tool_that_hangs_fails_after_its_timeout() -> None:
+    """Whether it waits in the event loop or blocks a thread, the run goes on."""
+    release = threading.Event()
+
+    @tool(timeout_s=0.05)
+    async def sleepy() -> None:
+        await anyio.sleep_forever()
+
+    @tool(timeout_s=0.05)
+    def blocked() -> None:
+        release.wait()
+
+    try:
+        assert await _codes([("sleepy", {}), ("blocked", {})], [sleepy, blocked]) == ["tool_timeout"] * 2
+    finally:
+        release.set()
+
+
+async def test_threads_of_a_tool_that_hangs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once they are used up, calls fail after the timeout without one more."""
+    monkeypatch.setattr(function_tools, "_MAX_THREADS", 2)
+    release = threading.Event()
+    started = 0
+
+    @tool(timeout_s=0.05)
+    def blocked() -> None:
+        nonlocal started
+        started += 1
+        release.wait()
+
+    try:
+        assert await _codes([("blocked", {})] * 4, [blocked]) == ["tool_timeout"] * 4
+        assert started == 2
+    finally:
+        release.set()
+
+
+async def test_a_timeout_of_the_tools_own_is_a_failure_like_any_other() -> None:
+    """The tool's words reach the agent; it was not the runtime that stopped it."""
+
+    @tool
+    async def slow_site() -> None:
+        raise TimeoutError("the site is slow")
+
+    assert await _codes([("slow_site", {})], [slow_site]) == ["tool_failed"]
+
+
+async def test_a_tool_that_exits_ends_its_call_alone() -> None:
+    """The runtime and the run go on."""
+
+    @tool
+    def leaving() -> None:
+        sys.exit(3)
+
+    assert await _codes([("leaving", {})], [leaving]) == ["tool_failed"]
+
+
+@pytest.mark.parametrize("value", ["x" * (1024 * 1024), {"n": "text"}, {"n": 1, "more": {1j: 1}}])
+async def test_a_result_that_breaks_the_promise_is_refused(value: Any) -> None:
+    """Too large, not of the output schema, or no JSON."""
+
+    class Counted(TypedDict):
+        n: int
+
+    async def count() -> Any:
+        return value
+
+    count.__annotations__["return"] = Counted
+    assert await _codes([("count", {})], [tool(count)]) == ["invalid_tool_result"]
+
+
+async def test_arguments_that_are_no_json_are_refused() -> None:
+    """The call is not made, and the run goes on."""
+
+    async def agent(context: AgentContext) -> None:
+        with pytest.raises(InvalidToolArgumentsError, match="no JSON"):
+            await context.tools.call("echo", {"text": object()})
+
+    told = await story(agent)
+    assert told.result.ok
+    assert told.data_of("tool_call") == []

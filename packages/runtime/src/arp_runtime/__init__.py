@@ -7,24 +7,29 @@ from arp_runtime.errors import (
     InvalidArtifactError,
     InvalidEventError,
     InvalidToolArgumentsError,
+    InvalidToolResultError,
     LimitExceededError,
     RunHaltedError,
     ToolDeniedError,
     ToolError,
     ToolNotFoundError,
+    ToolTimeoutError,
 )
+from arp_runtime.function_tools import FunctionTool, tool
 from arp_runtime.sync_agent import SyncAgentContext, SyncToolBox
-from arp_runtime.tools import FunctionTool, Tool, ToolBox
+from arp_runtime.tools import CallOrigin, Tool, ToolBox
 
 __all__ = [
     "Agent",
     "AgentContext",
     "AgentError",
+    "CallOrigin",
     "Final",
     "FunctionTool",
     "InvalidArtifactError",
     "InvalidEventError",
     "InvalidToolArgumentsError",
+    "InvalidToolResultError",
     "LimitExceededError",
     "RunHaltedError",
     "SyncAgentContext",
@@ -34,4 +39,6 @@ __all__ = [
     "ToolDeniedError",
     "ToolError",
     "ToolNotFoundError",
+    "ToolTimeoutError",
+    "tool",
 ]

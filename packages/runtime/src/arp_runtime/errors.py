@@ -7,6 +7,8 @@ AgentError                     any code that an agent chooses
 ├── InvalidArtifactError       invalid_artifact   an artifact has no name for a file, or could not be written
 ├── ToolError                  tool_failed        a tool could not do what it was asked
 │   ├── InvalidToolArgumentsError  invalid_tool_arguments
+│   ├── InvalidToolResultError  invalid_tool_result
+│   ├── ToolTimeoutError        tool_timeout   it took longer than it may
 │   ├── ToolDeniedError        tool_denied        the run's tool_policy forbids the tool
 │   └── ToolNotFoundError      tool_not_found
 └── RunHaltedError             ended from outside; the agent has no say in it
@@ -84,6 +86,20 @@ class InvalidToolArgumentsError(ToolError):
 
     def __init__(self, tool_id: str, message: str) -> None:
         super().__init__(f"Tool {tool_id!r}: {message}", code="invalid_tool_arguments")
+
+
+class InvalidToolResultError(ToolError):
+    """What the tool returned is no JSON, too large, or not what its output schema promises."""
+
+    def __init__(self, tool_id: str, problem: str) -> None:
+        super().__init__(f"What the tool {tool_id!r} returned is {problem}.", code="invalid_tool_result")
+
+
+class ToolTimeoutError(ToolError):
+    """The tool took longer than it may."""
+
+    def __init__(self, tool_id: str, timeout_s: float) -> None:
+        super().__init__(f"The tool {tool_id!r} did not answer within {timeout_s:g} s.", code="tool_timeout")
 
 
 class ToolDeniedError(ToolError):

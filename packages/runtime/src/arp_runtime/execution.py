@@ -71,7 +71,7 @@ class Execution:
         self._bench = bench
         self._ends_at = float("inf")
         self.budget = Budget(request.limits, self._halt.now)
-        box = ToolBox(bench.tools, ToolPolicy(request.tool_policy), self.budget, log.append)
+        box = ToolBox(run_id, bench.tools, ToolPolicy(request.tool_policy), self.budget, log.append)
         self._context = AgentContext(request, run_id, box, self.budget, self._halt, bench.artifacts, log.append)
 
     @property

@@ -7,30 +7,30 @@ and tells the run's watchers of it. So no agent can go round either.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import msgspec
 import structlog
 
-from arp_model import RunEventType, ToolDefinition, ToolSource
-from arp_runtime.errors import (
-    AgentError,
-    InvalidToolArgumentsError,
-    ToolDeniedError,
-    ToolError,
-    ToolNotFoundError,
-)
+from arp_model import RunEventType
+from arp_runtime.errors import AgentError, InvalidToolArgumentsError, ToolDeniedError, ToolError, ToolNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from arp_model import ToolDefinition
     from arp_runtime.budget import Budget
+    from arp_runtime.offered_tools import OfferedTool
     from arp_runtime.tool_policy import ToolPolicy
 
 _log = structlog.get_logger(__name__)
 
-ArgsT = TypeVar("ArgsT", bound=msgspec.Struct)
+
+class CallOrigin(NamedTuple):
+    """Where a call comes from."""
+
+    run_id: str
+    call_id: str
+    """Unique in its run."""
 
 
 class Tool(Protocol):
@@ -40,56 +40,32 @@ class Tool(Protocol):
     def definition(self) -> ToolDefinition:
         """What the tool is; agents read it to choose. Does not change."""
 
-    async def call(self, args: Mapping[str, Any]) -> Any:
-        """Do it, and return a JSON value. Called by the ToolBox once policy and budget have agreed.
+    @property
+    def timeout_s(self) -> float:
+        """How long a call may take, in seconds; then it is cancelled."""
+
+    async def call(self, args: Mapping[str, Any], origin: CallOrigin) -> Any:
+        """Do it, and return what msgspec can write as JSON. Called once policy, budget and schema have agreed.
 
         Raises:
-            InvalidToolArgumentsError: `args` do not fit `definition.input_schema`.
             ToolError: the tool could not do it; the message says why.
         """
-
-
-@dataclass(frozen=True)
-class FunctionTool(Generic[ArgsT]):
-    """An async function as a tool. Its arguments are a msgspec Struct, which gives schema and check."""
-
-    tool_id: str
-    description: str
-    arguments: type[ArgsT]
-    function: Callable[[ArgsT], Awaitable[Any]]
-    definition: ToolDefinition = field(init=False)
-
-    def __post_init__(self) -> None:
-        definition = ToolDefinition(
-            tool_id=self.tool_id,
-            name=self.tool_id,
-            description=self.description,
-            input_schema=_input_schema(self.arguments),
-            source=ToolSource.REGISTRY_LOCAL,
-        )
-        object.__setattr__(self, "definition", definition)  # the dataclass is frozen
-
-    async def call(self, args: Mapping[str, Any]) -> Any:
-        """See `Tool.call`."""
-        try:
-            checked = msgspec.convert(args, self.arguments)
-        except msgspec.ValidationError as exc:
-            raise InvalidToolArgumentsError(self.tool_id, str(exc)) from exc
-        return await self.function(checked)
 
 
 class ToolBox:
     """The tools of one run, given to its agent as `context.tools`."""
 
-    __slots__ = ("_budget", "_policy", "_record", "_tools")
+    __slots__ = ("_budget", "_policy", "_record", "_run_id", "_tools")
 
     def __init__(
         self,
-        tools: Mapping[str, Tool],
+        run_id: str,
+        tools: Mapping[str, OfferedTool],
         policy: ToolPolicy,
         budget: Budget,
         record: Callable[[RunEventType, dict[str, Any]], None],
     ) -> None:
+        self._run_id = run_id
         self._tools = tools
         self._policy = policy
         self._budget = budget
@@ -100,34 +76,41 @@ class ToolBox:
         return [tool.definition for tool_id, tool in self._tools.items() if self._policy.permits(tool_id)]
 
     async def call(self, tool_id: str, args: Mapping[str, Any]) -> Any:
-        """Call a tool and return its result. The call and its outcome are events of the run.
+        """Call a tool and return its result, a JSON value. The call and its outcome are events of the run.
 
         Raises:
             ToolDeniedError: the run's tool_policy forbids it.
             ToolNotFoundError: the runtime has no such tool.
             InvalidToolArgumentsError: `args` do not fit the tool.
+            ToolTimeoutError: the tool took too long.
+            InvalidToolResultError: what the tool returned is no JSON, or not what it promises.
             ToolError: the tool failed.
             LimitExceededError: the run has no step left.
         """
         self._budget.spend_tool_call()
-        named = {"call_id": f"call_{self._budget.tool_calls}", "tool_id": tool_id}
-        self._record(RunEventType.TOOL_CALL, {**named, "args": args})
+        call_id = f"call_{self._budget.tool_calls}"
+        named = {"call_id": call_id, "tool_id": tool_id}
+        args = dict(args)
+        try:
+            self._record(RunEventType.TOOL_CALL, {**named, "args": args})
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise InvalidToolArgumentsError(tool_id, f"no JSON: {exc}") from exc
         started = time.perf_counter()
         try:
-            result = await self._find(tool_id).call(args)
-            outcome = {"ok": True, "result": result, "duration_ms": _ms_since(started)}
-            self._record(RunEventType.TOOL_RESULT, {**named, **outcome})
+            result = await self._find(tool_id).call(args, CallOrigin(self._run_id, call_id))
         except AgentError as error:
             self._record(RunEventType.TOOL_RESULT, {**named, **_failure(error, started)})
             raise
-        except Exception as exc:
-            _log.warning("tool_failed", tool_id=tool_id, exc_info=True)
+        except (Exception, SystemExit) as exc:
+            _log.warning("tool_failed", run_id=self._run_id, tool_id=tool_id, exc_info=True)
             failed = ToolError(f"{tool_id}: {type(exc).__name__}: {exc}")
             self._record(RunEventType.TOOL_RESULT, {**named, **_failure(failed, started)})
             raise failed from exc
+        outcome = {"ok": True, "result": result, "duration_ms": _ms_since(started)}
+        self._record(RunEventType.TOOL_RESULT, {**named, **outcome})
         return result
 
-    def _find(self, tool_id: str) -> Tool:
+    def _find(self, tool_id: str) -> OfferedTool:
         """Policy first: a run learns nothing of tools that it may not use."""
         if not self._policy.permits(tool_id):
             raise ToolDeniedError(tool_id)
@@ -135,12 +118,6 @@ class ToolBox:
         if tool is None:
             raise ToolNotFoundError(tool_id)
         return tool
-
-
-def _input_schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
-    _, components = msgspec.json.schema_components([arguments])
-    schema: dict[str, Any] = components[arguments.__name__]
-    return schema
 
 
 def _failure(error: AgentError, started: float) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Tools that need neither network nor key: every run has them, under its tool_policy."""
 
-from arp_runtime.builtin_tools.calculator import CALCULATOR
-from arp_runtime.builtin_tools.clock import CLOCK
-from arp_runtime.builtin_tools.echo import ECHO
+from arp_runtime.builtin_tools.calculator import calculator
+from arp_runtime.builtin_tools.clock import clock
+from arp_runtime.builtin_tools.echo import echo
 
-__all__ = ["BUILTIN_TOOLS", "CALCULATOR", "CLOCK", "ECHO"]
+__all__ = ["BUILTIN_TOOLS", "calculator", "clock", "echo"]
 
-BUILTIN_TOOLS = (CALCULATOR, CLOCK, ECHO)
+BUILTIN_TOOLS = (calculator, clock, echo)

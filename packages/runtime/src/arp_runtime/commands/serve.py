@@ -14,11 +14,11 @@ from cyclopts import Parameter, validators
 
 from arp_runtime.app import create_runtime_app
 from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
-from arp_runtime.builtin_tools import BUILTIN_TOOLS
 from arp_runtime.loading import AgentNotLoadableError, load_agent
 from arp_runtime.manager import CANCEL_GRACE_S, Keeping, open_manager
+from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools
 from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
-from arp_runtime.workbench import Workbench, by_id
+from arp_runtime.workbench import Workbench
 from arp_service.door import OwnUserOnly
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
@@ -50,6 +50,7 @@ def serve_command(
     port: int = DEFAULT_PORT,
     auto_port: Annotated[bool, Parameter(negative=())] = False,
     agent: str = "default",
+    tools: tuple[str, ...] = (),
     max_concurrent_runs: AtLeastOne | None = None,
     max_waiting_runs: NotNegative = MAX_WAITING_RUNS,
     cancel_grace_s: float = CANCEL_GRACE_S,
@@ -70,6 +71,8 @@ def serve_command(
         Take the next free port when this one is taken.
     agent
         What runs are given to: module:attribute, ./file.py:attribute, or the name of an agent.
+    tools
+        A module or a ./file.py with tools of your own. Can be given several times.
     max_concurrent_runs
         How many runs execute at once; by default 100 where the agent is async, else as many as there are processors.
     max_waiting_runs
@@ -88,13 +91,14 @@ def serve_command(
     configure_logging(log_level)
     try:
         loaded = load_agent(agent)
+        offered = load_tools(tools)
         listener = bind(host, port, auto_port=auto_port)
-    except (AgentNotLoadableError, CannotListenError) as error:
+    except (AgentNotLoadableError, ToolsNotLoadableError, CannotListenError) as error:
         sys.exit(f"arp-runtime: {error}")
     if not can_look_up_peers():
         sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
     uids = {own_uid()} if admit_uid is None else {own_uid(), admit_uid}
-    bench = Workbench(by_id(BUILTIN_TOOLS), ArtifactFolder(artifacts_dir or default_artifacts_dir()))
+    bench = Workbench(offered, ArtifactFolder(artifacts_dir or default_artifacts_dir()))
     capacity = Capacity(max_concurrent_runs or concurrent_runs(loaded.workplace), max_waiting_runs)
     manager = partial(open_manager, loaded, bench, capacity=capacity, keeping=Keeping(cancel_grace_s=cancel_grace_s))
     anyio.run(_serve, manager, listener, drain_grace_s, uids)
