@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from arp_runtime.events import RunLog
     from arp_runtime.tools import Tool
-    from arp_runtime.offered_tools import offer
-from arp_runtime.trace import Trace
+    from arp_runtime.trace import Trace
     from arp_runtime.turns import Capacity
 
 PATIENCE_S = 10

@@ -6,20 +6,16 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import msgspec
 import pytest
 
 from arp_model import RunState
 from arp_runtime.errors import RunHaltedError
-from arp_runtime.tools import FunctionTool
+from arp_runtime.function_tools import tool
 from arp_service.errors import UnavailableError
 from runtime.scene import ended, managed, request
 
 if TYPE_CHECKING:
     from arp_runtime import AgentContext, SyncAgentContext
-
-
-class _NoArguments(msgspec.Struct): ...
 
 
 class Deaf:
@@ -125,7 +121,8 @@ async def test_a_thread_in_the_middle_of_a_tool_is_called_back() -> None:
     caught: list[str] = []
     begun = anyio.Event()
 
-    async def wait(_args: _NoArguments) -> None:
+    @tool
+    async def wait() -> None:
         begun.set()
         await anyio.sleep_forever()
 
@@ -135,7 +132,7 @@ async def test_a_thread_in_the_middle_of_a_tool_is_called_back() -> None:
         except RunHaltedError as error:
             caught.append(error.code)
 
-    async with managed(agent, [FunctionTool("wait", "Waits.", _NoArguments, wait)]) as runs:
+    async with managed(agent, [wait]) as runs:
         run = runs.create(request())
         await begun.wait()
         await runs.cancel(run.run_id)

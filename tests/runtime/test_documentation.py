@@ -18,7 +18,7 @@ _DOCUMENT = (Path(__file__).parents[2] / "docs" / "runtime.md").read_text(encodi
 
 async def test_the_agent_of_the_document_works(tmp_path: Path) -> None:
     """As it stands there, served as it says."""
-    (source,) = re.findall(r"^```python\n(.*?)^```", _DOCUMENT, re.DOTALL | re.MULTILINE)
+    (source,) = re.findall(r"Write `my_agents.py`:\n\n```python\n(.*?)^```", _DOCUMENT, re.DOTALL | re.MULTILINE)
     (tmp_path / "my_agents.py").write_text(source)
     async with (
         running_runtime("--agent", "my_agents:greet", cwd=tmp_path) as runtime,

@@ -10,16 +10,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-import traceback
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arp_runtime.agent_kinds import NoAgentError, as_agent
 from arp_runtime.default_agent import default_agent
+from arp_runtime.modules import ModuleNotLoadableError, import_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +57,7 @@ def load_target(name: str) -> Any:
     if separator:
         if not module or not attribute:
             raise AgentNotLoadableError(name, "write module:attribute, or ./file.py:attribute")
-        is_file = module.endswith(".py") or "/" in module
-        return _attribute(name, _import(name, module, _import_file if is_file else _import_module), attribute)
+        return _attribute(name, _import(name, module), attribute)
     if name.endswith(".py"):
         raise AgentNotLoadableError(name, f"say what in that file is the agent: {name}:agent")
     if name in _BUILT_IN:
@@ -70,54 +65,11 @@ def load_target(name: str) -> Any:
     return _load_entry_point(name)
 
 
-def _import_module(module: str) -> ModuleType:
-    _look_first_in(Path.cwd())
-    return importlib.import_module(module)
-
-
-def _import_file(path_text: str) -> ModuleType:
-    """A file's module has the file's name, and finds its neighbours."""
-    path = Path(path_text).resolve()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path_text}")
-    _look_first_in(path.parent)
-    name = path.stem
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) != str(path):
-        raise ImportError(f"another module is called {name!r} already; rename the file")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path_text} is no Python file; its name ends in .py")
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+def _import(name: str, module: str) -> ModuleType:
     try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _look_first_in(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-
-def _import(name: str, module: str, import_: Callable[[str], ModuleType]) -> ModuleType:
-    try:
-        return import_(module)
-    except (Exception, SystemExit) as exc:
-        raise AgentNotLoadableError(name, f"{type(exc).__name__}: {_with_place(exc)}") from exc
-
-
-def _with_place(exc: BaseException) -> str:
-    """The message, and where the module's own code went wrong."""
-    if isinstance(exc, SyntaxError):
-        return f"{exc.msg} ({exc.filename}, line {exc.lineno})"
-    frames = [f for f in traceback.extract_tb(exc.__traceback__) if not f.filename.startswith("<frozen")]
-    last = frames[-1] if frames else None
-    if last is None or Path(last.filename) in {Path(__file__), Path(importlib.__file__)}:
-        return str(exc)
-    return f"{exc} ({last.filename}, line {last.lineno})"
+        return import_named(module)
+    except ModuleNotLoadableError as exc:
+        raise AgentNotLoadableError(name, str(exc)) from exc
 
 
 def _attribute(name: str, module: ModuleType, attribute: str) -> Any:
@@ -139,4 +91,4 @@ def _load_entry_point(name: str) -> Any:
         values = " and ".join(sorted(point.value for point in found))
         raise AgentNotLoadableError(name, f"several packages call theirs so; write one of {values}")
     module, _, attribute = found[0].value.partition(":")
-    return _attribute(name, _import(name, module, _import_module), attribute.strip() or "agent")
+    return _attribute(name, _import(name, module), attribute.strip() or "agent")

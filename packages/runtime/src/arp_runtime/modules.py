@@ -37,7 +37,7 @@ def _import_module(name: str) -> ModuleType:
 
 def _import_file(name: str) -> ModuleType:
     """A file's module has the file's name, and finds its neighbours."""
-    path = Path(name).absolute()
+    path = Path(name).resolve()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {name}")
     _look_first_in(path.parent)
