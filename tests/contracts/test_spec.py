@@ -24,6 +24,7 @@ ADDITIONS = {
     ("runtime", "create_runs"),
     ("runtime", "stream_events"),
     ("daemon", "cancel_run"),
+    ("daemon", "drain_instance"),
     ("daemon", "stream_run_events"),
 }
 

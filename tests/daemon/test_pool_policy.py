@@ -12,14 +12,14 @@ from arp_daemon.pool_policy import MAX_CRASHES, Demand, Health, backoff_s, is_re
 _counts = st.integers(0, 20)
 
 
-@given(_counts, st.integers(1, 20), _counts, _counts, _counts, _counts, _counts, st.integers(1, 5))
+@given(_counts, st.integers(1, 20), _counts, _counts, _counts, _counts, _counts, st.integers(1, 5), _counts)
 def test_the_pool_never_wants_less_than_min_nor_more_than_max(
-    least: int, most: int, warm: int, asked_for: int, busy: int, queued: int, free: int, each: int
+    least: int, most: int, warm: int, asked_for: int, busy: int, queued: int, free: int, each: int, leaving: int
 ) -> None:
-    """Whatever the demand."""
+    """Whatever the demand; and those that are on their way out count too."""
     spec = RuntimeExec(min=min(least, most), max=most, warm=warm)
-    count = wanted(spec, Demand(asked_for, busy, queued, free), live=busy, slots_each=each)
-    assert spec.min <= count <= spec.max
+    count = wanted(spec, Demand(asked_for, busy, queued, free), live=busy, slots_each=each, room=most - leaving)
+    assert min(spec.min, most - leaving) <= count <= most - leaving
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_instances_are_wanted_for_what_waits_and_for_who_asked(
     spec: RuntimeExec, demand: Demand, live: int, count: int
 ) -> None:
     """With four slots each."""
-    assert wanted(spec, demand, live, slots_each=4) == count
+    assert wanted(spec, demand, live, slots_each=4, room=spec.max) == count
 
 
 def test_the_pause_doubles_up_to_half_a_minute() -> None:

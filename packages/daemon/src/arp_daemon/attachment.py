@@ -13,6 +13,7 @@ from arp_daemon.starter import how_it_ended
 from arp_model import InstanceState
 
 if TYPE_CHECKING:
+    from arp_daemon.draining import Drains
     from arp_daemon.instances import InstanceManager
     from arp_daemon.launcher import Launched, LauncherClient
     from arp_daemon.redaction import Redactor
@@ -27,9 +28,16 @@ class Attachment:
     """Used by the one task that holds on to the launcher."""
 
     def __init__(
-        self, instances: InstanceManager, registrar: Registrar, starter: Starter, store: Store, redactor: Redactor
+        self,
+        instances: InstanceManager,
+        drains: Drains,
+        registrar: Registrar,
+        starter: Starter,
+        store: Store,
+        redactor: Redactor,
     ) -> None:
         self._instances = instances
+        self._drains = drains
         self._registrar = registrar
         self._starter = starter
         self._store = store
@@ -83,3 +91,5 @@ class Attachment:
             self._instances.ready(instance)
         else:
             await self._instances.discard(instance)
+        if instance.leaving and self._instances.has(instance):
+            self._drains.resume(instance)

@@ -16,6 +16,7 @@ from arp_daemon.allowed_endpoints import AllowedEndpoints
 from arp_daemon.attachment import Attachment
 from arp_daemon.creation import InstanceCreator
 from arp_daemon.dispatcher import Dispatcher
+from arp_daemon.draining import Drains
 from arp_daemon.environments import EnvironmentManager
 from arp_daemon.instance import instance_environments
 from arp_daemon.instances import InstanceManager
@@ -73,6 +74,7 @@ class Daemon:
     instances: InstanceManager
     creator: InstanceCreator
     registrar: Registrar
+    drains: Drains
     starter: Starter
     admission: Admission
     pool: PoolKeeper
@@ -152,8 +154,9 @@ async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
             starter = Starter(store, preparation.redactor)
             instances = InstanceManager(store, starter)
             creator = InstanceCreator(instances, profiles, preparation, starter)
+            drains = Drains(instances, store, tasks)
             registrar = Registrar(instances, store, AllowedEndpoints(settings.allowed_endpoints), ask_system)
-            attachment = Attachment(instances, registrar, starter, store, preparation.redactor)
+            attachment = Attachment(instances, drains, registrar, starter, store, preparation.redactor)
             matcher = Matcher(instances, profiles)
             admission = Admission(matcher, profiles, queue)
             open_runs = OpenRuns(store, queue, stop)
@@ -183,6 +186,7 @@ async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
                 instances,
                 creator,
                 registrar,
+                drains,
                 starter,
                 admission,
                 pool,

@@ -143,7 +143,8 @@ class Dispatcher:
     # ---------------------------------------------------------------------------------------------------------
 
     async def _assign(self, selector: Selector) -> None:
-        admitted = [link for link in self._links.values() if selector.admits(link.instance)]
+        staying = [link for link in self._links.values() if not link.instance.leaving]
+        admitted = [link for link in staying if selector.admits(link.instance)]
         if not admitted:
             await self._check_hope(selector)
         while self._queue.waiting(selector):

@@ -46,6 +46,10 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     environment: str | None = None
     """The name of the folder of the Python environment that it runs in."""
+    leaving: bool = False
+    """It gets no more runs, and is stopped when those that it has have ended."""
+    leave_by: float | None = None
+    """When it is stopped at the latest, in seconds since 1970."""
     pid: int | None = None
     start_time: int | None = None
     boot_id: str | None = None
@@ -120,8 +124,18 @@ class Instance:
     @property
     def free_slots(self) -> int:
         """How many more runs it can be given now."""
-        taking = self.lifecycle is InstanceState.READY and not self.paused
+        taking = self.lifecycle is InstanceState.READY and not self.paused and not self.leaving
         return self.concurrency - self.load if taking else 0
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is on its way out: it gets no more runs."""
+        return self.facts.leaving
+
+    def leave(self) -> None:
+        """Give it no more runs."""
+        self.facts.leaving = True
+        self.changed.notify()
 
     def assign(self, run: OpenRun) -> None:
         """Give it a run."""
@@ -151,9 +165,8 @@ class Instance:
         return InstanceRecord(self.instance_id, msgspec.json.encode(self.facts), None)
 
     def view(self) -> RuntimeInstance:
-        """The standard's RuntimeInstance. `busy` is ready without a free slot."""
+        """The standard's RuntimeInstance."""
         facts = self.facts
-        full = self.lifecycle is InstanceState.READY and self.free_slots <= 0
         extensions: dict[str, Any] = {"arp.runs": self.load, "arp.concurrency": self.concurrency}
         if facts.profile_version is not None:
             extensions["arp.profile_version"] = facts.profile_version
@@ -167,7 +180,7 @@ class Instance:
         return RuntimeInstance.from_dict(
             {
                 "instance_id": facts.instance_id,
-                "state": (InstanceState.BUSY if full else self.lifecycle).value,
+                "state": self._state_shown().value,
                 "managed": facts.managed,
                 "runtime_api_endpoint": self.endpoint,
                 "extensions": extensions,
@@ -177,6 +190,14 @@ class Instance:
                 **_present("metadata", facts.metadata),
             }
         )
+
+    def _state_shown(self) -> InstanceState:
+        """`busy` is ready without a free slot."""
+        if self.lifecycle is not InstanceState.READY:
+            return self.lifecycle
+        if self.leaving:
+            return InstanceState.STOPPING
+        return InstanceState.BUSY if self.free_slots <= 0 else InstanceState.READY
 
 
 def instance_environments(records: list[InstanceRecord]) -> set[str]:

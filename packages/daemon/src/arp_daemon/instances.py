@@ -60,12 +60,19 @@ class InstanceManager:
         return self._instances.get(instance_id)
 
     def of_profile(self, name: str | None) -> list[Instance]:
-        """The managed instances of a profile that live or start."""
-        return [
-            i
-            for i in self._instances.values()
-            if i.facts.managed and i.runtime_profile == name and i.lifecycle in _LIVE
-        ]
+        """The managed instances of a profile that live or start, and stay."""
+        return [i for i in self._managed_of(name) if i.lifecycle in _LIVE and not i.leaving]
+
+    def leaving_of(self, name: str | None) -> list[Instance]:
+        """The managed instances of a profile that are on their way out; their processes still live."""
+        return [i for i in self._managed_of(name) if i.lifecycle is InstanceState.STOPPING or i.leaving]
+
+    def _managed_of(self, name: str | None) -> list[Instance]:
+        return [i for i in self._instances.values() if i.facts.managed and i.runtime_profile == name]
+
+    def has(self, instance: Instance) -> bool:
+        """Whether the instance is still there."""
+        return self._instances.get(instance.instance_id) is instance
 
     # -- changes ---------------------------------------------------------------------------------------------
 
@@ -76,6 +83,7 @@ class InstanceManager:
     def ready(self, instance: Instance) -> None:
         """It is healthy, and takes runs."""
         instance.lifecycle = InstanceState.READY
+        instance.changed.notify()
         instance.ready_since = instance.idle_since = anyio.current_time()
         _log.info("instance_ready", instance_id=instance.instance_id, endpoint=instance.endpoint)
         self.on_ready(instance)
@@ -113,7 +121,7 @@ class InstanceManager:
     def clear_errors(self, name: str) -> None:
         """Somebody changed something: what was wrong with a profile is forgotten."""
         for instance in self.all():
-            if instance.runtime_profile == name:
+            if instance.facts.managed and instance.runtime_profile == name:
                 self.clear_error(instance)
 
     def clear_error(self, instance: Instance) -> None:
@@ -121,20 +129,21 @@ class InstanceManager:
         if instance.lifecycle is InstanceState.ERROR:
             del self._instances[instance.instance_id]
 
-    async def delete(self, instance_id: str) -> None:
-        """Stop a managed instance, once its runs have ended or its grace is over; let go of a registered one.
+    async def drain(self, instance: Instance, grace_s: float | None) -> None:
+        """Give it no more runs, and stop it when those that it has have ended; a registered one is let go of.
 
-        Raises:
-            InstanceNotFoundError: there is none with this id.
+        Its runs get `grace_s` at most; None: as long as they take. One that starts is stopped at once. Returns when
+        it is gone, whoever made it go.
         """
-        instance = self.get(instance_id)
-        starting = instance.lifecycle is InstanceState.STARTING
-        instance.lifecycle = InstanceState.STOPPING
-        instance.changed.notify()
-        with anyio.move_on_after(instance.facts.stop_grace_s):
-            while instance.assigned or (starting and instance_id in self._instances):
+        instance.leave()
+        if instance.lifecycle is InstanceState.STARTING:  # who starts it sees that, and discards it
+            instance.lifecycle = InstanceState.STOPPING
+            instance.changed.notify()
+        with anyio.move_on_after(grace_s):
+            while self.has(instance) and (instance.assigned or instance.lifecycle is InstanceState.STOPPING):
                 await instance.changed.wait()
-        await self.discard(instance)
+        if self.has(instance):
+            await self.discard(instance)
 
     async def stop_managed(self) -> None:
         """Stop all managed instances at once. Called when the daemon stops."""

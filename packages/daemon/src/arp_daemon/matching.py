@@ -27,10 +27,11 @@ class Matcher:
             InvalidSelectorError: its parts contradict each other.
             ProfileNotFoundError, InstanceNotFoundError, NoMatchingInstanceError: it matches nothing.
         """
-        if any(selector.admits(instance) for instance in self._instances.all()):
+        if any(selector.admits(instance) and not instance.leaving for instance in self._instances.all()):
             return
         if selector.instance_id is not None:
-            self._instances.get(selector.instance_id)
+            if self._instances.get(selector.instance_id).leaving:
+                raise NoMatchingInstanceError(f"Instance {selector.instance_id!r} is stopping, and takes no more runs.")
             raise InvalidSelectorError(
                 f"$.runtime_selector: instance {selector.instance_id!r} does not fit the other parts."
             )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from arp_daemon.errors import EnvironmentBuildingError, InstanceNotFoundError, InstanceStartError
+from arp_daemon.errors import EnvironmentBuildingError, InstanceStartError
 from arp_daemon.pool_policy import PATIENCE, Demand, Health, is_replaced, wanted
 from arp_daemon.probe import is_healthy
 from arp_model import InstanceState
@@ -78,13 +78,15 @@ class PoolKeeper:
             self._instances.clear_errors(name)
 
     def let_go(self, instance: Instance) -> None:
-        """A client deleted this one: it is not replaced."""
+        """A client deleted this one: it is not kept up. Call before it is on its way out."""
+        if instance.leaving or not instance.facts.managed:
+            return
         self._asked_for[str(instance.runtime_profile)] -= self._asked_for[str(instance.runtime_profile)] > 0
 
     def on_exit(self, instance: Instance, reason: str) -> None:
-        """An instance ended by itself."""
+        """An instance ended by itself. One that was on its way out counts as no crash."""
         profile = self._profiles.find(instance.runtime_profile)
-        if profile is None:
+        if profile is None or instance.leaving:
             return
         name, spec = profile.runtime_profile, self._profiles.exec_of(profile.runtime_profile)
         code = None if instance.exited is None else instance.exited.exit_code
@@ -133,17 +135,11 @@ class PoolKeeper:
         """The instances of a profile that was deleted by force: nobody starts another one in their place."""
         for instance in self._instances.all():
             orphan = instance.facts.managed and self._profiles.find(instance.runtime_profile) is None
-            if orphan and instance.lifecycle is InstanceState.READY:
-                instance.lifecycle = InstanceState.STOPPING
+            if orphan and instance.lifecycle is InstanceState.READY and not instance.leaving:
+                instance.leave()
                 self._asked_for.pop(str(instance.runtime_profile), None)
                 self._given_up.pop(str(instance.runtime_profile), None)
-                tasks.start_soon(self._retire, instance.instance_id)
-
-    async def _retire(self, instance_id: str) -> None:
-        try:
-            await self._instances.delete(instance_id)
-        except InstanceNotFoundError:  # it has ended meanwhile
-            return
+                tasks.start_soon(self._instances.drain, instance, instance.facts.stop_grace_s)
 
     async def _look_for(self, instance: Instance) -> None:
         try:
@@ -159,7 +155,8 @@ class PoolKeeper:
             return math.inf
         live = self._instances.of_profile(profile.runtime_profile)
         demand = self._demand(profile, live)
-        missing = wanted(spec, demand, len(live), spec.concurrency or 1) - len(live)
+        room = spec.max - len(self._instances.leaving_of(profile.runtime_profile))
+        missing = wanted(spec, demand, len(live), spec.concurrency or 1, room) - len(live)
         if missing <= 0:
             return self._stop_idle(profile, spec, live, tasks)
         if obstacle := self._creator.obstacle(spec):
@@ -222,15 +219,21 @@ class PoolKeeper:
             return math.inf
         busy = sum(i.load > 0 for i in live)
         surplus = len(live) - max(spec.min, busy + spec.warm if spec.warm else 0)
-        idle = [i for i in live if i.lifecycle is InstanceState.READY and not i.assigned]
+        idle = [i for i in live if self._is_idle(i)]
         due = sorted((i.idle_since + spec.idle_timeout_s, i.instance_id) for i in idle)[: max(surplus, 0)]
         for when, instance_id in due:
             if when <= anyio.current_time():
                 instance = self._instances.get(instance_id)
                 self.let_go(instance)
-                instance.lifecycle = InstanceState.STOPPING
-                tasks.start_soon(self._retire, instance_id)
+                instance.leave()
+                tasks.start_soon(self._instances.drain, instance, instance.facts.stop_grace_s)
         return min((when for when, _ in due if when > anyio.current_time()), default=math.inf)
+
+    def _is_idle(self, instance: Instance) -> bool:
+        """Whether it has no run, and none waits that it could be given, now or when it is less busy."""
+        if instance.lifecycle is not InstanceState.READY or instance.assigned:
+            return False
+        return not any(s.admits(instance) for s in self._queue.selectors() if self._queue.waiting(s))
 
     def _crashed(self, name: str, instance: Instance, reason: str, lived_s: float) -> None:
         profile = self._profiles.find(name)

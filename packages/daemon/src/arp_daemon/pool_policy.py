@@ -68,12 +68,15 @@ class Demand:
     """Ended, and by the restart policy not to be replaced."""
 
 
-def wanted(spec: AnyExec, demand: Demand, live: int, slots_each: int) -> int:
-    """How many instances there should be: `min`, `warm` more than are busy, enough for the queue; at most `max`."""
+def wanted(spec: AnyExec, demand: Demand, live: int, slots_each: int, room: int) -> int:
+    """How many instances there should be: `min`, `warm` more than are busy, enough for the queue; at most `room`.
+
+    `room` is the profile's `max` without those that are on their way out, whose processes still live.
+    """
     unserved = max(0, demand.queued_runs - demand.free_slots)
     for_queue = live + -(-unserved // slots_each) if unserved else 0
     at_least = max(spec.min - demand.given_up, 0)
-    return min(max(at_least, demand.asked_for, demand.busy + spec.warm if spec.warm else 0, for_queue), spec.max)
+    return min(max(at_least, demand.asked_for, demand.busy + spec.warm if spec.warm else 0, for_queue), room)
 
 
 def is_replaced(restart: str, exit_code: int | None) -> bool:

@@ -1,4 +1,4 @@
-"""Instances: list, create, register, delete."""
+"""Instances: list, create, register, drain, delete."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from arp_daemon.errors import ProfileNotLaunchableError
 from arp_daemon.exec_spec import find_exec
+from arp_daemon.routes.query import find_grace_s
 from arp_model import (
     InstanceCreateRequest,
     InstanceCreateResponse,
@@ -50,14 +51,22 @@ def instance_routes(daemon: Daemon) -> list[Route]:
     async def delete_instance(request: Request) -> Response:
         instance = daemon.instances.get(check_id(request.path_params["instance_id"], "instance_id"))
         daemon.pool.let_go(instance)
-        await daemon.instances.delete(instance.instance_id)
+        await daemon.instances.drain(instance, instance.facts.stop_grace_s)
         return Response(status_code=204)
+
+    async def drain_instance(request: Request) -> Response:
+        instance = daemon.instances.get(check_id(request.path_params["instance_id"], "instance_id"))
+        grace_s = find_grace_s(request)
+        daemon.pool.let_go(instance)
+        await daemon.drains.begin(instance, grace_s)
+        return StructResponse(instance.view())
 
     return [
         Route("/v1/instances", list_instances),
         Route("/v1/instances", create_instances, methods=["POST"]),
         Route("/v1/instances:register", register_instance, methods=["POST"]),
         Route("/v1/instances/{instance_id:id}", delete_instance, methods=["DELETE"]),
+        Route("/v1/instances/{instance_id:id}:drain", drain_instance, methods=["POST"]),
     ]
 
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from arp_daemon.errors import InvalidProfileError, ProfileInUseError
+from arp_daemon.routes.query import read_flag
 from arp_model import Pagination, RuntimeProfileListResponse, RuntimeProfileUpsertRequest
 from arp_service.body import read_struct
-from arp_service.errors import InvalidRequestError
 from arp_service.ids import check_id
 from arp_service.paging import page_token, read_page
 from arp_service.responses import StructResponse
@@ -51,7 +51,7 @@ def profile_routes(daemon: Daemon) -> list[Route]:
         name = _name(request)
         daemon.profiles.get(name)
         users = daemon.instances.of_profile(name)
-        if users and not _read_force(request):
+        if users and not read_flag(request, "force"):
             raise ProfileInUseError(
                 f"Runtime profile {name!r} has {len(users)} instances; delete them first, or use ?force=true.",
                 details={"instance_ids": [i.instance_id for i in users]},
@@ -65,13 +65,6 @@ def profile_routes(daemon: Daemon) -> list[Route]:
         Route(path + "/{runtime_profile:id}", upsert_runtime_profile, methods=["PUT"]),
         Route(path + "/{runtime_profile:id}", delete_runtime_profile, methods=["DELETE"]),
     ]
-
-
-def _read_force(request: Request) -> bool:
-    given = request.query_params.get("force", "false")
-    if given not in {"true", "false"}:
-        raise InvalidRequestError("force: use true or false.")
-    return given == "true"
 
 
 def _name(request: Request) -> str:

@@ -17,6 +17,7 @@ from arp_model import (
     RunRequest,
     RunResult,
     RunStatus,
+    RuntimeInstance,
     RuntimeProfile,
     RuntimeProfileListResponse,
     RuntimeProfileUpsertRequest,
@@ -41,6 +42,8 @@ __all__ = [
     "CreateInstancesRequest",
     "DELETE_INSTANCE",
     "DeleteInstanceRequest",
+    "DRAIN_INSTANCE",
+    "DrainInstanceRequest",
     "REGISTER_INSTANCE",
     "RegisterInstanceRequest",
     "LIST_RUNTIME_PROFILES",
@@ -100,6 +103,14 @@ DELETE_INSTANCE = Operation(
     path="/v1/instances/{instance_id}",
     success=204,
     response=NoneType,
+)
+DRAIN_INSTANCE = Operation(
+    name="drain_instance",
+    method="POST",
+    path="/v1/instances/{instance_id}:drain",
+    success=200,
+    response=RuntimeInstance,
+    query=("grace_ms",),
 )
 REGISTER_INSTANCE = Operation(
     name="register_instance",
@@ -222,6 +233,19 @@ class DeleteInstanceRequest:
     """
 
     instance_id: str
+
+
+@dataclass(frozen=True)
+class DrainInstanceRequest:
+    """The arguments of `drain_instance`.
+
+    Fields:
+      instance_id: The instance.
+      grace_ms: How long the runs that an instance has may go on. Absent: until they have ended.
+    """
+
+    instance_id: str
+    grace_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -378,6 +402,13 @@ class DaemonOperations(SyncClient):
         """Remove a runtime instance."""
         return self._call(DELETE_INSTANCE, wrap(DeleteInstanceRequest, instance_id))
 
+    def drain_instance(self, instance_id: DrainInstanceRequest | str, *, grace_ms: int | None = None) -> RuntimeInstance:
+        """Let a runtime instance finish."""
+        if isinstance(instance_id, DrainInstanceRequest):
+            return self._call(DRAIN_INSTANCE, instance_id)
+        request = DrainInstanceRequest(instance_id, grace_ms=grace_ms)
+        return self._call(DRAIN_INSTANCE, request)
+
     def register_instance(self, body: RegisterInstanceRequest | InstanceRegisterRequest) -> InstanceRegisterResponse:
         """Register a runtime instance."""
         return self._call(REGISTER_INSTANCE, wrap(RegisterInstanceRequest, body))
@@ -451,6 +482,13 @@ class AsyncDaemonOperations(AsyncClient):
     async def delete_instance(self, instance_id: DeleteInstanceRequest | str) -> None:
         """Remove a runtime instance."""
         return await self._call(DELETE_INSTANCE, wrap(DeleteInstanceRequest, instance_id))
+
+    async def drain_instance(self, instance_id: DrainInstanceRequest | str, *, grace_ms: int | None = None) -> RuntimeInstance:
+        """Let a runtime instance finish."""
+        if isinstance(instance_id, DrainInstanceRequest):
+            return await self._call(DRAIN_INSTANCE, instance_id)
+        request = DrainInstanceRequest(instance_id, grace_ms=grace_ms)
+        return await self._call(DRAIN_INSTANCE, request)
 
     async def register_instance(self, body: RegisterInstanceRequest | InstanceRegisterRequest) -> InstanceRegisterResponse:
         """Register a runtime instance."""
