@@ -38,15 +38,16 @@ from arp_model import HealthChecksItem, Status
 from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
-    from anyio.abc import TaskStatus
+    from anyio.abc import TaskGroup, TaskStatus
 
     from arp_daemon.instance import Instance
     from arp_daemon.launcher import LauncherClient
     from arp_daemon.settings import Settings
     from arp_daemon.store import Store
+    from arp_model import RuntimeProfileUpsertRequest
     from arp_service.stopping import Stop
 
 _log = structlog.get_logger(__name__)
@@ -145,57 +146,68 @@ async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(settings.lock_path):
         async with open_sqlite_store(settings.store_path) as store, anyio.create_task_group() as tasks:
-            queue = RunQueue()
-            environments = EnvironmentManager(settings.environments_path, settings.interpreters, os.environ, tasks)
-            profiles = ProfileManager(store, environments)
-            environments.on_change = profiles.on_change = queue.changed.notify
-            await profiles.load(given)
-            preparation = Preparation(settings, os.environ, environments, Redactor())
-            starter = Starter(store, preparation.redactor)
-            instances = InstanceManager(store, starter)
-            creator = InstanceCreator(instances, profiles, preparation, starter)
-            drains = Drains(instances, store, tasks)
-            registrar = Registrar(instances, store, AllowedEndpoints(settings.allowed_endpoints), ask_system)
-            attachment = Attachment(instances, drains, registrar, starter, store, preparation.redactor)
-            matcher = Matcher(instances, profiles)
-            admission = Admission(matcher, profiles, queue)
-            open_runs = OpenRuns(store, queue, stop)
-            runs = RunManager(store, open_runs)
-            dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
-            pool = PoolKeeper(profiles, instances, creator, matcher, open_runs, queue, stop)
-            open_runs.on_end, open_runs.hide = dispatcher.on_end, preparation.hide
-
-            def on_ready(instance: Instance) -> None:
-                dispatcher.on_ready(instance)
-                tasks.start_soon(pool.watch, instance)
-
-            instances.on_ready, instances.on_gone, instances.on_exit = on_ready, dispatcher.on_gone, pool.on_exit
-            # The runs before the instances: events come in as soon as an instance is found again.
-            dispatcher.expect(await open_runs.load())
-            tasks.start_soon(preparation.learn, profiles.all_details())
-            tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
-            await tasks.start(_keep_launcher, settings, starter, attachment, environments, stop)
-            await dispatcher.lose_unfound()
-            tasks.start_soon(dispatcher.run)
-            tasks.start_soon(open_runs.keep_time)
-            tasks.start_soon(pool.run)
-            yield Daemon(
-                settings,
-                store,
-                profiles,
-                instances,
-                creator,
-                registrar,
-                drains,
-                starter,
-                admission,
-                pool,
-                runs,
-                dispatcher,
-                queue,
-                stop,
-            )
+            yield await _take_up(settings, given, store, tasks, stop)
             tasks.cancel_scope.cancel()
+
+
+async def _take_up(
+    settings: Settings,
+    given: Mapping[str, RuntimeProfileUpsertRequest],
+    store: Store,
+    tasks: TaskGroup,
+    stop: Stop,
+) -> Daemon:
+    """Put the managers together, take up what an earlier daemon left, and start what runs for ever."""
+    queue = RunQueue()
+    environments = EnvironmentManager(settings.environments_path, settings.interpreters, os.environ, tasks)
+    profiles = ProfileManager(store, environments)
+    environments.on_change = profiles.on_change = queue.changed.notify
+    await profiles.load(given)
+    preparation = Preparation(settings, os.environ, environments, Redactor())
+    starter = Starter(store, preparation.redactor)
+    instances = InstanceManager(store, starter)
+    creator = InstanceCreator(instances, profiles, preparation, starter)
+    drains = Drains(instances, store, tasks)
+    registrar = Registrar(instances, store, AllowedEndpoints(settings.allowed_endpoints), ask_system)
+    attachment = Attachment(instances, drains, registrar, starter, store, preparation.redactor)
+    matcher = Matcher(instances, profiles)
+    admission = Admission(matcher, profiles, queue)
+    open_runs = OpenRuns(store, queue, stop)
+    runs = RunManager(store, open_runs)
+    dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
+    pool = PoolKeeper(profiles, instances, creator, matcher, open_runs, queue, stop)
+    open_runs.on_end, open_runs.hide = dispatcher.on_end, preparation.hide
+
+    def on_ready(instance: Instance) -> None:
+        dispatcher.on_ready(instance)
+        tasks.start_soon(pool.watch, instance)
+
+    instances.on_ready, instances.on_gone, instances.on_exit = on_ready, dispatcher.on_gone, pool.on_exit
+    # The runs before the instances: events come in as soon as an instance is found again.
+    dispatcher.expect(await open_runs.load())
+    tasks.start_soon(preparation.learn, profiles.all_details())
+    tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
+    await tasks.start(_keep_launcher, settings, starter, attachment, environments, stop)
+    await dispatcher.lose_unfound()
+    tasks.start_soon(dispatcher.run)
+    tasks.start_soon(open_runs.keep_time)
+    tasks.start_soon(pool.run)
+    return Daemon(
+        settings,
+        store,
+        profiles,
+        instances,
+        creator,
+        registrar,
+        drains,
+        starter,
+        admission,
+        pool,
+        runs,
+        dispatcher,
+        queue,
+        stop,
+    )
 
 
 async def _keep_launcher(
