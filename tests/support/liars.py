@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from support.daemon import RunningDaemon
 
-LIAR = Path(__file__).with_name("bestiary") / "liar.py"
+_COMMAND = [sys.executable, str(Path(__file__).with_name("bestiary") / "liar.py")]
+
+
+@asynccontextmanager
+async def running_liar(*features: str) -> AsyncIterator[str]:
+    """A liar that somebody else runs; yields its address."""
+    async with await anyio.open_process([*_COMMAND, "127.0.0.1", "0", *features], stderr=None) as process:
+        try:
+            assert process.stdout is not None
+            yield (await process.stdout.receive()).decode().strip()
+        finally:
+            process.kill()
 
 
 async def put_liar(daemon: RunningDaemon, *features: str, **exec_: Any) -> None:
     """Upsert the profile `default`: one liar, which announces these features."""
-    command = [sys.executable, str(LIAR), "{host}", "{port}", ",".join(features)]
+    command = [*_COMMAND, "{host}", "{port}", *features]
     await daemon.put_profile(driver="command", command=command, **exec_)

@@ -1,8 +1,8 @@
 """A runtime that lies: each run's goal says how. For `{host}` `{port}`.
 
-Usage: liar.py HOST PORT [FEATURE,...]. What it does not lie about it does well: any other goal is echoed at once.
-The goals are the keys of `_WORDS` (what it says in events), `_ANSWERS` (what it answers to calls), and "deaf": it says
-one token, works for ever, and hears no cancel; "deaf:N" ends well after N looks at its status.
+Usage: liar.py HOST PORT [FEATURE...]. It prints its address. What it does not lie about it does well: any other goal is
+echoed at once. The goals are the keys of `_WORDS` (what it says in events) and "deaf": it says one token, works for
+ever, and hears no cancel.
 """
 
 from __future__ import annotations
@@ -143,5 +143,7 @@ def _create(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    _features.extend(word for word in "".join(sys.argv[3:]).split(",") if word)
-    ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), _Handler).serve_forever()
+    _features.extend(sys.argv[3:])
+    server = ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), _Handler)
+    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    server.serve_forever()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from arp_daemon.ceilings import ceilings_of
-from arp_daemon.failures import instance_lost
+from arp_daemon.exec_spec import retries_of
 from arp_daemon.link import Link
 from arp_daemon.open_run import WITH_INSTANCE
 from arp_daemon.selector import least_loaded
@@ -76,7 +75,8 @@ class Dispatcher:
         """All instances that could be found again have been: what others had is lost."""
         for runs in self._to_adopt.values():
             for run in runs:
-                await self._lose(run, self._retries(run.selector.runtime_profile))
+                spec = self._profiles.exec_of(run.selector.runtime_profile)
+                await self._open_runs.lose(run, retries_of(spec), proven=False)
         self._to_adopt.clear()
 
     async def run(self) -> None:
@@ -107,7 +107,8 @@ class Dispatcher:
             instance,
             self._open_runs,
             self._queue,
-            lambda: ceilings_of(self._profiles.exec_of(instance.runtime_profile)),
+            lambda: self._profiles.exec_of(instance.runtime_profile),
+            self._kill,
         )
         for run in self._to_adopt.pop(instance.instance_id, []):
             link.adopt(run)
@@ -123,7 +124,7 @@ class Dispatcher:
             runs = list(instance.assigned.values())
             instance.assigned.clear()
             self._settling += 1
-            self._tasks.start_soon(self._settle, runs, self._retries(instance.runtime_profile))
+            self._tasks.start_soon(self._settle, instance, runs)
         self._queue.changed.notify()
 
     async def wait_settled(self) -> None:
@@ -132,12 +133,13 @@ class Dispatcher:
             await self._queue.changed.wait()
 
     def on_end(self, run: OpenRun, at_instance: bool) -> None:
-        """A run has ended: its slot is free. Where the daemon ended it, its instance is told to stop."""
+        """A run has ended: its slot is free. Where its instance may still work on it, that is stopped first."""
         link = self._links.get(run.instance_id or "")
         if link is not None:
-            link.instance.release(run)
             if at_instance:
                 link.stop_work(run)
+            else:
+                link.instance.release(run)
         self._queue.changed.notify()
 
     # ---------------------------------------------------------------------------------------------------------
@@ -169,24 +171,17 @@ class Dispatcher:
             _log.exception("link_broke", instance_id=link.instance.instance_id)
             await self._instances.drop(link.instance, f"could not be followed: {exc!r}")
 
-    async def _settle(self, runs: list[OpenRun], retries: int) -> None:
+    def _kill(self, instance: Instance) -> None:
+        self._tasks.start_soon(self._instances.kill, instance, "it does not stop its work on runs")
+
+    async def _settle(self, instance: Instance, runs: list[OpenRun]) -> None:
+        retries = retries_of(self._profiles.exec_of(instance.runtime_profile))
         try:
             for run in runs:
                 if run.phase in WITH_INSTANCE:
-                    await self._lose(run, retries)
+                    await self._open_runs.lose(run, retries, proven=instance.facts.managed)
                 else:
                     await self._open_runs.queue_again(run, "instance_gone")
         finally:
             self._settling -= 1
             self._queue.changed.notify()
-
-    async def _lose(self, run: OpenRun, retries: int) -> None:
-        """A run is executed once, unless its profile allows retries."""
-        if run.attempt <= retries:
-            await self._open_runs.try_again(run, "instance_lost")
-        else:
-            await self._open_runs.fail(run, instance_lost())
-
-    def _retries(self, runtime_profile: str | None) -> int:
-        spec = self._profiles.exec_of(runtime_profile)
-        return 0 if spec is None else spec.retries

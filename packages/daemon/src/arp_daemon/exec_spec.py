@@ -179,6 +179,11 @@ def find_exec(extensions: dict[str, Any] | msgspec.UnsetType) -> AnyExec | None:
     return found
 
 
+def retries_of(spec: AnyExec | None) -> int:
+    """How often a run is tried again whose instance is gone."""
+    return 0 if spec is None else spec.retries
+
+
 def _check_words(command: list[str]) -> None:
     for word in command:
         if "\0" in word:

@@ -12,16 +12,19 @@ import anyio
 import msgspec
 import structlog
 
-from arp_daemon.failures import instance_lost, runtime_error
+from arp_daemon.failures import runtime_error
 from arp_daemon.instance import RUN_EVENTS
 from arp_daemon.open_run import Phase
 from arp_daemon.relay import NoStreamError, RelayError, StreamExpiredError
 from arp_daemon.wire_events import CANCELED, LAST_TYPES, BadEventError, WireEvent
+from arp_daemon.work_stop import TERMINAL
 from arp_model import RunEventType, RunState
 from arp_sdk.errors import ArpApiError
 from arp_service.info import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from anyio.abc import TaskGroup
 
     from arp_daemon.instance import Instance
@@ -37,17 +40,24 @@ _log = structlog.get_logger(__name__)
 _FIRST_RECONNECT_S, _LAST_RECONNECT_S = 0.05, 2.0
 # A runtime without streams is asked, first soon, then less often.
 _FIRST_POLL_S, _LAST_POLL_S = 0.02, 1.0
-_TERMINAL = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED})
 
 
 class Follower:
     """Owned by the link; its methods run as tasks until the link is cut."""
 
-    def __init__(self, instance: Instance, relay: Relay, client: AsyncRuntimeClient, runs: OpenRuns) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        relay: Relay,
+        client: AsyncRuntimeClient,
+        runs: OpenRuns,
+        lose: Callable[[OpenRun], Awaitable[None]],
+    ) -> None:
         self._instance = instance
         self._relay = relay
         self._client = client
         self._runs = runs
+        self._lose = lose
         self._singly: set[str] = set()
         """Tokens of runs that are followed one by one, because the stream of all no longer has all of theirs."""
 
@@ -132,14 +142,14 @@ class Follower:
             return
         try:
             status = await self._client.get_run_status(token)
-            if status.state in _TERMINAL:
+            if status.state in TERMINAL:
                 result = await self._client.get_run_result(token)
                 last = _last_event(token, run.expected_seq, status.state, result)
                 await self._runs.apply(self._instance.instance_id, [last], None)
                 return
         except ArpApiError as exc:
             if exc.status_code == 404:
-                await self._runs.fail(run, instance_lost("The runtime no longer knows the run"))
+                await self._lose(run)
                 return
             _log.info("poll_failed", run_id=run.run_id, error=str(exc))
         await anyio.sleep(pause)

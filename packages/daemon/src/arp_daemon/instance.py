@@ -74,6 +74,8 @@ class Instance:
         self.features = frozenset(facts.features)
         self.cursor: str | None = None
         self.assigned: dict[str, OpenRun] = {}
+        self.stuck: set[str] = set()
+        """Ids of runs that it was told to stop, and works on all the same."""
         self.paused = False
         """It said that it is busy: nothing for a moment."""
         self.error: str | None = None
@@ -124,7 +126,7 @@ class Instance:
     @property
     def free_slots(self) -> int:
         """How many more runs it can be given now."""
-        taking = self.lifecycle is InstanceState.READY and not self.paused and not self.leaving
+        taking = self.lifecycle is InstanceState.READY and not (self.paused or self.leaving or self.stuck)
         return self.concurrency - self.load if taking else 0
 
     @property
@@ -137,6 +139,11 @@ class Instance:
         self.facts.leaving = True
         self.changed.notify()
 
+    @property
+    def only_stuck(self) -> bool:
+        """Whether all that it works on is what it was told to stop."""
+        return bool(self.stuck) and self.assigned.keys() <= self.stuck
+
     def assign(self, run: OpenRun) -> None:
         """Give it a run."""
         self.assigned[run.run_id] = run
@@ -146,8 +153,14 @@ class Instance:
         """Free the slot of a run."""
         if self.assigned.pop(run.run_id, None) is None:
             return
+        self.stuck.discard(run.run_id)
         if not self.assigned:
             self.idle_since = anyio.current_time()
+        self.changed.notify()
+
+    def stick(self, run: OpenRun) -> None:
+        """It does not stop its work on a run: it gets no more of them."""
+        self.stuck.add(run.run_id)
         self.changed.notify()
 
     def learn(self, version: VersionInfo) -> None:
@@ -175,6 +188,8 @@ class Instance:
             extensions["arp.error"] = {"reason": self.error, "stderr_tail": tail}
         if facts.limits:
             extensions["arp.limits"] = facts.limits
+        if self.stuck:
+            extensions["arp.stuck_runs"] = sorted(self.stuck)
         if facts.pid is not None:
             extensions["arp.pid"] = facts.pid
         return RuntimeInstance.from_dict(

@@ -106,6 +106,12 @@ class InstanceManager:
             self.show_error(instance, reason)
             self.on_gone(instance)
 
+    async def kill(self, instance: Instance, reason: str) -> None:
+        """End a managed instance at once; it is not held against its profile."""
+        if instance.lifecycle is InstanceState.READY:
+            _log.warning("instance_killed", instance_id=instance.instance_id, reason=reason)
+            await self.discard(instance, grace_s=0.0)
+
     def revive(self, instance: Instance) -> None:
         """A registered instance answers again."""
         if instance.lifecycle is InstanceState.ERROR:
@@ -156,11 +162,11 @@ class InstanceManager:
                 if instance.facts.managed:
                     tasks.start_soon(self._starter.stop, instance, 0.0)
 
-    async def discard(self, instance: Instance) -> None:
-        """Whatever state it is in: no process and no record of it is left."""
+    async def discard(self, instance: Instance, grace_s: float | None = None) -> None:
+        """Whatever state it is in: no process and no record of it is left. `grace_s` None: as its profile says."""
         instance.lifecycle = InstanceState.STOPPING
         if instance.facts.managed:
-            await self._starter.stop(instance)
+            await self._starter.stop(instance, grace_s)
         instance.lifecycle = InstanceState.STOPPED
         self._instances.pop(instance.instance_id, None)
         try:

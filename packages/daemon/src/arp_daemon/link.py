@@ -6,6 +6,7 @@ for it, then `accepted`.
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,15 @@ import anyio
 import structlog
 from msgspec import UNSET
 
+from arp_daemon.ceilings import ceilings_of
+from arp_daemon.exec_spec import retries_of
 from arp_daemon.failures import instance_lost, runtime_error
 from arp_daemon.follower import Follower
 from arp_daemon.instance import BATCH, EVENTS
 from arp_daemon.open_run import OpenRun, Phase
 from arp_daemon.relay import Accepted, Refused, Relay, Unknown
 from arp_daemon.transport import runtime_client
+from arp_daemon.work_stop import WorkStop
 from arp_model import RunRequest, RunRequestLimits
 from arp_sdk.errors import ArpApiError
 from arp_service.changed import Changed
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from arp_daemon.ceilings import Ceilings
+    from arp_daemon.exec_spec import AnyExec
     from arp_daemon.instance import Instance
     from arp_daemon.open_runs import OpenRuns
     from arp_daemon.relay import Outcome
@@ -45,25 +49,34 @@ _MAX_REFUSALS = 3
 # After an instance said that it is busy, or could not be asked: doubling.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 15.0
 _MAX_ASKS = 8
-_MAX_CANCELS = 5
 _NO_TIME = timedelta(0)
 
 
 class Link:
     """Owned by the dispatcher; lives while the instance is ready."""
 
-    def __init__(self, instance: Instance, runs: OpenRuns, queue: RunQueue, ceilings: Callable[[], Ceilings]) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        runs: OpenRuns,
+        queue: RunQueue,
+        spec: Callable[[], AnyExec | None],
+        kill: Callable[[Instance], None],
+    ) -> None:
         self.instance = instance
         self._runs = runs
         self._queue = queue
-        self._ceilings = ceilings
+        self._spec = spec
+        self._kill = kill
         self._relay = Relay(instance.address)
         self._client = runtime_client(instance.address)
-        self._follower = Follower(instance, self._relay, self._client, runs)
+        self._follower = Follower(instance, self._relay, self._client, runs, self._lose)
+        self._work_stop = WorkStop(instance, self._client, runs, queue)
         self._tasks: TaskGroup | None = None
         self._scope = anyio.CancelScope()
-        self._outbox: list[OpenRun] = []
+        self._outbox: deque[OpenRun] = deque()
         self._doubtful: list[OpenRun] = []
+        self._to_stop: list[OpenRun] = []
         self._given = Changed()
         self._pause_s = _FIRST_PAUSE_S
 
@@ -83,16 +96,16 @@ class Link:
         self._doubtful.append(run)
 
     def cancel(self, run: OpenRun) -> None:
-        """Cancel a run: at the instance, when it may have it; otherwise before it is sent."""
+        """Cancel a run: now where the instance has it, or when that is known; one that was not sent is not."""
         if run.phase is Phase.ACCEPTED:
             self.stop_work(run)
-        elif run.phase is Phase.ASSIGNED:
-            self._given.notify()
 
     def stop_work(self, run: OpenRun) -> None:
-        """Ask the instance to stop working on a run."""
-        if self._tasks is not None and run.token is not None:
-            self._tasks.start_soon(self._cancel, run.token)
+        """See to it that the instance stops working on a run."""
+        if self._tasks is None:
+            self._to_stop.append(run)
+        else:
+            self._tasks.start_soon(self._work_stop.stop, run, str(run.token))
 
     def cut(self) -> None:
         """The instance is gone: stop both loops."""
@@ -107,6 +120,9 @@ class Link:
                 self._tasks = tasks
                 for run in self._doubtful:
                     tasks.start_soon(self._ask, run)
+                for run in self._to_stop:
+                    self.stop_work(run)
+                tasks.start_soon(self._watch_stuck)
                 if EVENTS in self.instance.features:
                     tasks.start_soon(self._follower.follow_instance)
                 while True:
@@ -117,16 +133,19 @@ class Link:
                         await self._given.wait()
 
     async def _next_batch(self) -> list[OpenRun]:
-        """Take from the outbox what fits into one call; what is canceled meanwhile ends here."""
+        """Take from the outbox what fits into one call; what is not to be sent any more leaves it here."""
         batch: list[OpenRun] = []
         size = 0
         while self._outbox and len(batch) < _MAX_BATCH and size < _MAX_BATCH_BYTES:
             run = self._outbox[0]
             if batch and size + len(run.request) > _MAX_BATCH_BYTES:
                 break
-            self._outbox.pop(0)
+            self._outbox.popleft()
             if run.cancel_requested and run.phase is Phase.ASSIGNED:
                 await self._runs.end_canceled(run)
+            elif self.instance.stuck and run.phase is Phase.ASSIGNED:
+                self.instance.release(run)
+                await self._runs.queue_again(run, "instance_stuck")
             elif not run.ended:
                 batch.append(run)
                 size += len(run.request)
@@ -136,7 +155,7 @@ class Link:
         """Claim the batch on the disk, then send it. A run that is sent again keeps its token."""
         fresh = [run for run in batch if run.phase is Phase.ASSIGNED]
         if fresh:
-            await self._runs.start_attempts(fresh, self.instance.instance_id, self._ceilings())
+            await self._runs.start_attempts(fresh, self.instance.instance_id, ceilings_of(self._spec()))
             for run in [run for run in fresh if run.time_left == _NO_TIME]:
                 await self._runs.end_timed_out(run)
         batch = [run for run in batch if not run.ended]
@@ -157,6 +176,9 @@ class Link:
         assert self._tasks is not None
         for run, outcome in zip(batch, outcomes, strict=True):
             if run.ended:
+                if isinstance(outcome, Accepted):
+                    self.instance.assign(run)
+                    self.stop_work(run)
                 continue
             match outcome:
                 case Accepted():
@@ -214,7 +236,7 @@ class Link:
                 await self._client.get_run_status(str(run.token))
             except ArpApiError as exc:
                 if exc.status_code == 404:
-                    await self._send_again(run)
+                    await self._never_arrived(run)
                     return
                 await anyio.sleep(pause)
                 pause *= 2
@@ -224,7 +246,15 @@ class Link:
                 return
         await self._runs.fail(run, instance_lost("The instance does not say whether it has the run"))
 
-    async def _send_again(self, run: OpenRun) -> None:
+    async def _lose(self, run: OpenRun) -> None:
+        """The instance had the run, and no longer knows it: as if it were gone."""
+        self.instance.release(run)
+        await self._runs.lose(run, retries_of(self._spec()), proven=True)
+
+    async def _never_arrived(self, run: OpenRun) -> None:
+        if run.cancel_requested:
+            await self._runs.end_canceled(run)
+            return
         run.refusals += 1
         if run.refusals >= _MAX_REFUSALS:
             await self._runs.fail(run, runtime_error("it takes the run, and then does not know it"))
@@ -232,27 +262,18 @@ class Link:
         self._outbox.append(run)
         self._given.notify()
 
-    async def _cancel(self, token: str) -> None:
-        """The relay brings the end; a runtime that cannot cancel goes on to its own end."""
-        pause = _FIRST_PAUSE_S
-        for _ in range(_MAX_CANCELS):
-            try:
-                await self._client.cancel_run(token)
-            except ArpApiError as exc:
-                if exc.status_code is not None and exc.status_code < 500:
-                    _log.info("cancel_refused", instance_id=self.instance.instance_id, token=token, error=str(exc))
-                    return
-                await anyio.sleep(pause)
-                pause *= 2
-            else:
-                return
+    async def _watch_stuck(self) -> None:
+        """Have the instance killed, once nothing is lost by it."""
+        while not self.instance.only_stuck:
+            await self.instance.changed.wait()
+        self._kill(self.instance)
 
     def _request_of(self, run: OpenRun) -> bytes:
         """The request as stored, under the profile's ceilings; a later attempt has its token and the time that is left.
 
         The same at each try to hand an attempt over, so that it stays one run.
         """
-        stored = self._ceilings().put_on(run.request)
+        stored = ceilings_of(self._spec()).put_on(run.request)
         if run.token == run.run_id:
             return stored
         request = RunRequest.from_json(stored)

@@ -17,7 +17,7 @@ from msgspec import UNSET
 from arp_daemon.deadlines import Deadlines
 from arp_daemon.done_so_far import read_done_so_far
 from arp_daemon.durable import keep_trying, whole
-from arp_daemon.failures import canceled, runtime_error, time_over
+from arp_daemon.failures import canceled, instance_lost, runtime_error, time_over
 from arp_daemon.open_run import WITH_INSTANCE, OpenRun, Phase
 from arp_daemon.selector import read_selector
 from arp_daemon.store import Append, Attempt, AttemptEnd, Cursor, RunEnd, StoredEvent
@@ -165,6 +165,18 @@ class OpenRuns:
         elif not run.ended:
             self._queue.put(run)
 
+    async def lose(self, run: OpenRun, retries: int, *, proven: bool) -> None:
+        """The instance that had a run is gone. A run is executed once, unless its profile allows retries.
+
+        `proven` where its work has certainly stopped, too.
+        """
+        if run.cancel_requested:
+            await self.fail(run, canceled(proven=proven))
+        elif run.attempt <= retries:
+            await self.try_again(run, "instance_lost")
+        else:
+            await self.fail(run, instance_lost())
+
     @whole
     async def try_again(self, run: OpenRun, reason: str) -> None:
         """Queue a run for another attempt whose instance is gone; a step event closes the lost one."""
@@ -256,8 +268,8 @@ class OpenRuns:
                     tasks.start_soon(self.end_timed_out, run)
 
     async def end_timed_out(self, run: OpenRun) -> None:
-        """End a run whose time is over, with what was done so far. One that is to be canceled ends by that."""
-        if run.ended or run.cancel_requested or run.deadline_at is None or run.started_at is None:
+        """End a run whose time is over, with what was done so far."""
+        if run.ended or run.deadline_at is None or run.started_at is None:
             return
         result = RunResult(run_id=run.run_id, ok=False, error=time_over(run.started_at, run.deadline_at))
         try:
@@ -308,7 +320,8 @@ class OpenRuns:
         del self._open[run.run_id]
         self._deadlines.forget(run.run_id)
         self.on_end(run, at_instance)
-        self._forget_token(run)
+        if run.token is not None:
+            self._by_token.pop(run.token, None)
         run.changed.notify()
 
     async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
