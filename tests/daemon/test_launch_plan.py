@@ -35,7 +35,7 @@ def _plan(profile: RuntimeProfile, surroundings: Surroundings | None = None, **o
 def test_an_instance_sees_an_allow_listed_environment() -> None:
     """Nothing of the daemon's environment passes but where programs, homes and locales are."""
     plan = _plan(_profile({"driver": "runtime"}))
-    assert plan.spec.env == {"PATH": "/bin", "HOME": "/h", "ARP_INSTANCE_NONCE": "n"}
+    assert plan.spec.env == {"PATH": "/bin", "HOME": "/h", "PYTHONUNBUFFERED": "1", "ARP_INSTANCE_NONCE": "n"}
 
 
 def test_overrides_win_over_defaults_and_args_are_added() -> None:
@@ -151,7 +151,7 @@ def test_another_user_has_a_home_of_his_own_and_our_runtime_admits_the_daemon() 
     """What a login sets is left to the launcher, which knows the user; the runtime's door would keep the daemon out."""
     surroundings = Surroundings(_ENVIRONMENT | {"USER": "daemon"}, _DATA_DIR, uid=4711)
     spec = _plan(_profile({"driver": "runtime", "user": "nobody"}, env={"USER": "mine"}), surroundings).spec
-    assert spec.env == {"PATH": "/bin", "USER": "mine", "ARP_INSTANCE_NONCE": "n"}
+    assert spec.env == {"PATH": "/bin", "USER": "mine", "PYTHONUNBUFFERED": "1", "ARP_INSTANCE_NONCE": "n"}
     admit = spec.argv.index("--admit-uid")
     assert spec.argv[admit + 1] == "4711"
     assert "--admit-uid" not in _plan(_profile({"driver": "runtime"}), surroundings).spec.argv

@@ -214,7 +214,7 @@ def content_type(content: dict[str, Any]) -> str:
     """The name of the type that a content stands for."""
     if not content:
         return "NoneType"
-    if "text/event-stream" in content:
+    if content.keys() & {"text/event-stream", "text/plain"}:
         return "str"
     schema = content["application/json"]["schema"]
     if "items" in schema:

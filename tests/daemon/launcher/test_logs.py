@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arp_daemon.launcher.logs import RotatedLog, prune_logs, tail_lines
+from arp_daemon.launcher.logs import RotatedLog, kept_bytes, prune_logs, read_piece, tail_lines, tail_position
 
 
 @given(st.lists(st.binary(max_size=150), max_size=40))
@@ -29,6 +29,43 @@ def test_a_log_keeps_the_end_of_what_was_written_within_its_bound(chunks: list[b
     written = b"".join(chunk[-100:] for chunk in chunks)
     assert written.endswith(b"".join(parts))
     assert len(b"".join(parts)) >= min(len(written), 1)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=90), max_size=20), st.integers(1, 70), st.integers(0, 2000))
+def test_a_reader_gets_every_byte_that_is_kept_once_and_is_told_how_many_are_not(
+    chunks: list[bytes], size: int, start: int
+) -> None:
+    """From any position, in pieces of any size, over the rotation."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "out.log")
+        log = RotatedLog(path, max_bytes=100)
+        for chunk in chunks:
+            log.write(chunk)
+        log.close()
+        written = b"".join(chunks)
+        first = len(written) - kept_bytes(path)
+        read, position, lost = b"", start, []
+        while piece := read_piece(path, log.end, position, size):
+            lost.append(piece.lost)
+            read, position = read + piece.data, piece.position
+            if not piece.data:
+                break
+    assert log.end == len(written)
+    assert read == written[max(start, first) :]
+    assert lost[0] == max(0, first - start)
+    assert not any(lost[1:])
+
+
+@given(st.lists(st.sampled_from([b"a", b"bc\n", b"\n", b"def"]), max_size=12), st.integers(0, 12))
+def test_the_tail_begins_where_the_last_lines_begin(chunks: list[bytes], lines: int) -> None:
+    """An unfinished line counts; the line break at the very end begins none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "out.log")
+        written = b"".join(chunks)
+        path.write_bytes(written)
+        start = tail_position(path, len(written), lines)
+    wanted = b"".join(written.splitlines(keepends=True)[-lines:]) if lines else b""
+    assert written[start:] == wanted
 
 
 def test_a_log_goes_on_where_it_was(tmp_path: Path) -> None:

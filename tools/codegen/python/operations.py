@@ -12,6 +12,9 @@ import yaml
 from models import HEADER
 
 _METHODS = ("get", "put", "post", "delete", "patch")
+_JSON = "application/json"
+# Answers that are given as they are, of which the first is asked for.
+_TEXTS = ("text/event-stream", "text/plain")
 _SCALARS = {"string": "str", "integer": "int", "boolean": "bool", "number": "float"}
 
 # Request objects whose fields are the body's own are written by hand, in this module of arp_sdk.
@@ -42,6 +45,7 @@ class OperationSpec:
     path: str
     success: int
     response: str
+    media_type: str
     path_fields: tuple[Field, ...]
     query_fields: tuple[Field, ...]
     body: Field | None
@@ -108,13 +112,14 @@ def _operation(document: dict[str, Any], path: str, method: str, item: dict[str,
     spec = item[method]
     name = spec["operationId"]
     parameters = [_resolve(document, p) for p in [*item.get("parameters", []), *spec.get("parameters", [])]]
-    success, response = _success(spec)
+    success, response, media_type = _success(spec)
     return OperationSpec(
         name=name,
         method=method.upper(),
         path=path,
         success=success,
         response=response,
+        media_type=media_type,
         path_fields=tuple(_field(p) for p in parameters if p["in"] == "path"),
         query_fields=tuple(_field(p) for p in parameters if p["in"] == "query"),
         body=_body(spec),
@@ -125,24 +130,25 @@ def _operation(document: dict[str, Any], path: str, method: str, item: dict[str,
     )
 
 
-def _success(spec: dict[str, Any]) -> tuple[int, str]:
-    """Return the status of success and the Python type of its body."""
+def _success(spec: dict[str, Any]) -> tuple[int, str, str]:
+    """Return the status of success, and the Python type and the media type of its body."""
     codes = [code for code in spec["responses"] if code.startswith("2")]
     if len(codes) != 1:
         raise OpenApiError(f"{spec['operationId']}: wants exactly one successful answer")
     content = spec["responses"][codes[0]].get("content", {})
     if not content:
-        return int(codes[0]), "NoneType"
-    if "text/event-stream" in content:
-        return int(codes[0]), "str"
-    return int(codes[0]), _type(content["application/json"]["schema"])
+        return int(codes[0]), "NoneType", _JSON
+    for media_type in _TEXTS:
+        if media_type in content:
+            return int(codes[0]), "str", media_type
+    return int(codes[0]), _type(content[_JSON]["schema"]), _JSON
 
 
 def _body(spec: dict[str, Any]) -> Field | None:
     body = spec.get("requestBody")
     if body is None:
         return None
-    return Field("body", _type(body["content"]["application/json"]["schema"]), body["description"])
+    return Field("body", _type(body["content"][_JSON]["schema"]), body["description"])
 
 
 def _field(parameter: dict[str, Any]) -> Field:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arp_daemon.routes.instance_logs import instance_log_routes
 from arp_daemon.routes.instances import instance_routes
 from arp_daemon.routes.profiles import profile_routes
 from arp_daemon.routes.runs import run_routes
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from arp_daemon.daemon import Daemon
 
-FEATURES = ("run.events", "run.events.ndjson", "run.cancel")
+FEATURES = ("run.events", "run.events.ndjson", "run.cancel", "instance.logs")
 INFO = ServiceInfo("arp-daemon", "arp-daemon", FEATURES)
 
 
@@ -30,6 +31,7 @@ def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starl
             *info_routes(INFO, daemon.checks),
             *run_routes(daemon),
             *instance_routes(daemon),
+            *instance_log_routes(daemon),
             *profile_routes(daemon),
         ],
         admit,

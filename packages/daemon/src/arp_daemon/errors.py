@@ -4,6 +4,7 @@ ServiceError
 ├── InvalidSelectorError         400  the run's selector contradicts itself
 ├── ProfileNotFoundError         404
 ├── InstanceNotFoundError        404
+├── InstanceLogsNotFoundError    404  it is registered, or has said nothing yet
 ├── NoMatchingInstanceError      404  the selector matches nothing that runs
 ├── ProfileInUseError            409  instances of the profile live
 ├── EndpointNotAllowedError      403  the operator does not allow this endpoint
@@ -50,6 +51,16 @@ class InstanceNotFoundError(NotFoundError):
 
     def __init__(self, instance_id: str) -> None:
         super().__init__(f"Instance {instance_id!r} does not exist.", details={"instance_id": instance_id})
+
+
+class InstanceLogsNotFoundError(NotFoundError):
+    """The daemon has no output of this instance: it did not launch it, or not yet."""
+
+    code = "instance_logs_not_found"
+
+    def __init__(self, instance_id: str) -> None:
+        message = f"There are no logs of instance {instance_id!r}: the daemon did not launch it, or not yet."
+        super().__init__(message, details={"instance_id": instance_id})
 
 
 class NoMatchingInstanceError(NotFoundError):

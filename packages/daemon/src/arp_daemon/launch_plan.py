@@ -95,6 +95,8 @@ def plan_launch(
         listen="fd" if how.takes_socket else "port",
         user=details.user,
         limits=_limits(details.limits),
+        # A client may set the same variable: what it gave is hidden as well, and no harm done.
+        secrets=sorted(surroundings.secrets),
         stop_grace_s=details.stop_grace_s,
     )
     return LaunchPlan(details, spec)
@@ -113,6 +115,9 @@ def _environment(
     if surroundings.venv is not None:
         programs = [str(surroundings.venv / "bin"), *filter(None, [env.get("PATH")])]
         env |= {"PATH": os.pathsep.join(programs), "VIRTUAL_ENV": str(surroundings.venv)}
+    if not isinstance(details, CommandExec):
+        # What an agent prints is in its logs when it has printed it, not when a buffer is full.
+        env["PYTHONUNBUFFERED"] = "1"
     env |= details.env
     if profile.defaults is not UNSET:
         env |= _variables(profile.defaults.env, profile.defaults.tool_registry_url)

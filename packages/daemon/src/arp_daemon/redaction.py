@@ -35,7 +35,7 @@ class Redactor:
 
     def add(self, values: Iterable[str]) -> None:
         """Hide these from now on."""
-        new = {form for value in values for form in _forms(value)} - self._values
+        new = {form for value in values for form in hidden_forms(value)} - self._values
         if not new:
             return
         self._values |= new
@@ -57,8 +57,8 @@ class Redactor:
         return [self.value(item) for item in value] if isinstance(value, list) else value
 
 
-def _forms(value: str) -> Iterator[str]:
-    """The value, its lines, and all of them as they stand in JSON, which many a program logs."""
+def hidden_forms(value: str) -> Iterator[str]:
+    """What is hidden of a value, unless it is short: itself, its lines, and all of them as JSON, which programs log."""
     for piece in (value, *value.splitlines()):
         if len(piece.strip()) >= _SHORTEST:
             yield from {piece, json.dumps(piece)[1:-1], json.dumps(piece, ensure_ascii=False)[1:-1]}

@@ -58,13 +58,13 @@ class Starter:
 
     async def list_alive(self) -> dict[str, Launched]:
         """The instances that the launcher has, by id. Raises LauncherError."""
-        records = await (await self._present_launcher()).list()
+        records = await (await self.present_launcher()).list()
         return {r.launched.instance_id: r.launched for r in records if r.exited is None}
 
     async def stop_stray(self, instance_id: str) -> None:
         """End an instance that nobody knows."""
         with suppress(LauncherError):
-            await (await self._present_launcher()).stop(instance_id, 0.0)
+            await (await self.present_launcher()).stop(instance_id, 0.0)
 
     async def launch(self, instance: Instance, plan: LaunchPlan) -> None:
         """Launch and wait until healthy. A failure leaves cleaning up to the caller.
@@ -77,7 +77,7 @@ class Starter:
         gone: LauncherClient | None = None
         try:
             for _ in range(_MAX_LAUNCHERS):
-                launcher = await self._present_launcher(other_than=gone)
+                launcher = await self.present_launcher(other_than=gone)
                 with suppress(LauncherGoneError, LauncherStoppingError):
                     await self._launch_by(launcher, instance, plan)
                     return
@@ -118,7 +118,7 @@ class Starter:
         if self._launcher is not launcher:
             raise LauncherGoneError("the launcher ended while the instance started")
 
-    async def _present_launcher(self, other_than: LauncherClient | None = None) -> LauncherClient:
+    async def present_launcher(self, other_than: LauncherClient | None = None) -> LauncherClient:
         """Wait for a launcher, where one is being started."""
         with anyio.move_on_after(_LAUNCHER_WAIT_S):
             while self._launcher is None or self._launcher is other_than:
@@ -170,7 +170,7 @@ class Starter:
 
     async def _last_words(self, instance: Instance) -> dict[str, Any]:
         try:
-            launcher = await self._present_launcher()
+            launcher = await self.present_launcher()
             tail = await launcher.tail(instance.instance_id, "stderr", _TAIL_LINES)
         except LauncherError:
             tail = "" if instance.exited is None else instance.exited.stderr_tail

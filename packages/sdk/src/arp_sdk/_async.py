@@ -91,9 +91,12 @@ class AsyncClient:
         return read_answer(operation, response.status_code, response.headers, response.content, exact=self._strict)
 
     @asynccontextmanager
-    async def _stream(self, call: Call) -> AsyncIterator[httpx.Response]:
-        """Open a stream. Raises ArpApiError where the answer is an error, and when the connection breaks."""
-        timeout = stream_timeout(self._client.timeout)
+    async def _stream(self, call: Call, *, silent: bool = False) -> AsyncIterator[httpx.Response]:
+        """Open a stream. Raises ArpApiError where the answer is an error, and when the connection breaks.
+
+        A `silent` one has no sign of life of its own, so its silence means nothing.
+        """
+        timeout = stream_timeout(self._client.timeout, silent=silent)
         with map_httpx_errors():
             async with self._client.stream(
                 call.method, call.path, params=call.query, headers=call.headers, timeout=timeout

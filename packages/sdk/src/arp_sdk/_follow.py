@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from arp_model import RunEvent, RunEventType, RunState, decode_lenient
-from arp_sdk._operation import build_call, require_event_stream
+from arp_sdk._operation import EVENT_STREAM, build_call, require_media_type
 from arp_sdk._sse import SseError, SseParser
 from arp_sdk.errors import ArpApiError, ArpConnectionError, ArpResponseError, ArpTimeoutError
 from arp_sdk.generated.runtime import STREAM_RUN_EVENTS, StreamRunEventsRequest
@@ -55,7 +55,7 @@ class RunFollower:
 
     def opened(self, status: int, headers: Mapping[str, str]) -> None:
         """Take note that a connection stands. Raises ArpResponseError where it gives no event stream."""
-        require_event_stream(status, headers)
+        require_media_type(EVENT_STREAM, status, headers)
         self._open = True
         self._connections += 1
 

@@ -67,9 +67,9 @@ def _base_url(base_url: str | None) -> httpx.URL:
     return url
 
 
-def stream_timeout(timeout: httpx.Timeout) -> httpx.Timeout:
-    """Return a client's timeout as it is for streams, which may be silent for longer than calls."""
-    read = None if timeout.read is None else max(timeout.read, SILENCE_TIMEOUT)
+def stream_timeout(timeout: httpx.Timeout, *, silent: bool = False) -> httpx.Timeout:
+    """Return a client's timeout as it is for streams: they may be silent for longer, and `silent` ones for ever."""
+    read = None if timeout.read is None or silent else max(timeout.read, SILENCE_TIMEOUT)
     return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
 
 

@@ -22,6 +22,8 @@ W = TypeVar("W")
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 
+_NAMES = {EVENT_STREAM: "an event stream"}
+
 # How much of an answer that is no ErrorEnvelope an error keeps, in characters.
 _RAW_LIMIT = 2000
 
@@ -30,7 +32,8 @@ _RAW_LIMIT = 2000
 class Operation(Generic[T]):
     """One operation of an API, as its OpenAPI document describes it.
 
-    `response` is the type of a successful answer: NoneType where it has no body, `str` where it is a stream.
+    `response` is the type of a successful answer: NoneType where it has no body, `str` where it is a text of another
+    media type than JSON, which may come in pieces over a long time.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Operation(Generic[T]):
     path: str
     success: int
     response: type[T]
+    media_type: str = JSON
     query: tuple[str, ...] = ()
     body: type[Model] | None = None
 
@@ -62,7 +66,7 @@ def wrap(wrapper: type[W], argument: Any) -> W:
 def build_call(operation: Operation[Any], request: object) -> Call:
     """Return what has to be sent. Raises ArpRequestError where the contract does not allow the request."""
     query = {name: getattr(request, name) for name in operation.query}
-    headers = {"Accept": EVENT_STREAM if operation.response is str else JSON}
+    headers = {"Accept": operation.media_type}
     content = None
     if operation.body is not None:
         content = encode_body(cast("Any", request).body, operation.body)
@@ -122,7 +126,7 @@ def read_answer(
     if operation.response is NoneType:
         return cast("T", None)
     if operation.response is str:
-        return cast("T", read_text(status, headers, content))
+        return cast("T", read_text(operation.media_type, status, headers, content))
     try:
         return decode_lenient(content, operation.response)
     except msgspec.DecodeError as exc:
@@ -134,17 +138,17 @@ def read_answer(
         ) from exc
 
 
-def read_text(status: int, headers: Mapping[str, str], content: bytes) -> str:
-    """Return the text of an event stream. Raises ArpResponseError where the answer is something else."""
-    require_event_stream(status, headers)
+def read_text(expected: str, status: int, headers: Mapping[str, str], content: bytes) -> str:
+    """Return the text of an answer. Raises ArpResponseError where it is not of the media type that was asked for."""
+    require_media_type(expected, status, headers)
     return content.decode("utf-8", "replace")
 
 
-def require_event_stream(status: int, headers: Mapping[str, str]) -> None:
-    """Raise ArpResponseError unless the answer declares itself an event stream."""
+def require_media_type(expected: str, status: int, headers: Mapping[str, str]) -> None:
+    """Raise ArpResponseError unless the answer declares itself to be of this media type."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != EVENT_STREAM:
-        message = f"The answer is {media_type or 'untyped'} instead of an event stream."
+    if media_type != expected:
+        message = f"The answer is {media_type or 'untyped'} instead of {_NAMES.get(expected, expected)}."
         raise ArpResponseError("invalid_response", message, status_code=status)
 
 

@@ -95,9 +95,12 @@ class SyncClient:
         return read_answer(operation, response.status_code, response.headers, response.content, exact=self._strict)
 
     @contextmanager
-    def _stream(self, call: Call) -> Iterator[httpx.Response]:
-        """Open a stream. Raises ArpApiError where the answer is an error, and when the connection breaks."""
-        timeout = stream_timeout(self._client.timeout)
+    def _stream(self, call: Call, *, silent: bool = False) -> Iterator[httpx.Response]:
+        """Open a stream. Raises ArpApiError where the answer is an error, and when the connection breaks.
+
+        A `silent` one has no sign of life of its own, so its silence means nothing.
+        """
+        timeout = stream_timeout(self._client.timeout, silent=silent)
         with (
             map_httpx_errors(),
             self._client.stream(

@@ -21,6 +21,7 @@ from arp_model import (
     TraceResponse,
     VersionInfo,
 )
+from arp_sdk._instance_logs import AsyncInstanceLogs, SyncInstanceLogs
 from arp_sdk._run_events import AsyncRunEvents, SyncRunEvents
 from arp_sdk.errors import ArpApiError
 from arp_sdk.generated.daemon import (
@@ -30,6 +31,7 @@ from arp_sdk.generated.daemon import (
     DaemonOperations,
     DeleteInstanceRequest,
     DeleteRuntimeProfileRequest,
+    GetInstanceLogsRequest,
     GetRunResultRequest,
     GetRunStatusRequest,
     GetRunTraceRequest,
@@ -52,6 +54,7 @@ __all__ = [
     "DaemonClient",
     "DeleteInstanceRequest",
     "DeleteRuntimeProfileRequest",
+    "GetInstanceLogsRequest",
     "GetRunResultRequest",
     "GetRunStatusRequest",
     "GetRunTraceRequest",
@@ -84,9 +87,9 @@ __all__ = [
 ]
 
 
-class DaemonClient(DaemonOperations, SyncRunEvents):
+class DaemonClient(DaemonOperations, SyncRunEvents, SyncInstanceLogs):
     """Calls a daemon, blocking."""
 
 
-class AsyncDaemonClient(AsyncDaemonOperations, AsyncRunEvents):
+class AsyncDaemonClient(AsyncDaemonOperations, AsyncRunEvents, AsyncInstanceLogs):
     """Calls a daemon, to be awaited."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from arp_daemon.launcher.logs import RotatedLog
+from arp_daemon.launcher.hiding import Hiding
+from arp_daemon.launcher.logs import Piece, RotatedLog, read_piece, tail_position
+from arp_service.changed import Changed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from anyio.abc import TaskGroup
@@ -26,6 +29,8 @@ _CHUNK_BYTES = 64 * 1024
 # What an exit report and a launch error carry of stderr. A list of all remembered exits must fit one message,
 # even when JSON needs six bytes for each of these.
 _TAIL_BYTES = 4 * 1024
+# After a chunk that filled the pipe: what floods its log waits, at some 16 MiB/s, and not the launcher.
+_FLOOD_PAUSE = 0.004
 # How long the end of a pipe is waited for once its writers are killed; only a process that escaped holds it.
 _DRAIN_TIMEOUT = 0.5
 
@@ -33,14 +38,16 @@ _DRAIN_TIMEOUT = 0.5
 class Capture:
     """One stream of one process. `write_fd` is for the child, and closed here once the child has it."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the log at `path` and a pipe.
+    def __init__(self, path: Path, hiding: Hiding | None = None) -> None:
+        """Open the log at `path` and a pipe. What `hiding` hides is written nowhere.
 
         Raises:
             OSError: the log cannot be opened, or descriptors have run out.
         """
         self._path = path
         self._sink = RotatedLog(path)
+        self._hiding = hiding
+        self._changed = Changed()
         self._tail = bytearray()
         self._lost = 0
         self._scope = anyio.CancelScope()
@@ -64,11 +71,18 @@ class Capture:
             os.close(self._read_fd)
             self._sink.close()
             self._done.set()
+            self._changed.notify()
 
     async def _copy(self) -> bool:
         await anyio.wait_readable(self._read_fd)
         data = os.read(self._read_fd, _CHUNK_BYTES)
-        self._tail = (self._tail + data)[-_TAIL_BYTES:]
+        self._take(data if self._hiding is None else self._hiding.feed(data) if data else self._hiding.flush())
+        if len(data) == _CHUNK_BYTES:
+            await anyio.sleep(_FLOOD_PAUSE)
+        return bool(data)
+
+    def _take(self, data: bytes) -> None:
+        self._tail = (self._tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         try:
             self._sink.write(data)
         except OSError as exc:
@@ -76,7 +90,7 @@ class Capture:
             if not self._lost:
                 _logger.warning("%s: output is lost: %s", self._path, exc)
             self._lost += len(data)
-        return bool(data)
+        self._changed.notify()
 
     async def finish(self) -> None:
         """Take what is still in the pipe, and end `run`. Call when the writers have been killed."""
@@ -86,6 +100,29 @@ class Capture:
         self._scope.cancel()
         await self._done.wait()
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be said."""
+        return self._done.is_set()
+
+    @property
+    def end(self) -> int:
+        """The position after the last byte in the log."""
+        return self._sink.end
+
+    def tail_position(self, lines: int) -> int:
+        """Return the position at which the last `lines` lines begin. Raises FileNotFoundError."""
+        return tail_position(self._path, self.end, lines)
+
+    def read(self, position: int, size: int) -> Piece:
+        """Return at most `size` bytes from `position` on. Raises FileNotFoundError."""
+        return read_piece(self._path, self.end, position, size)
+
+    async def wait_beyond(self, position: int) -> None:
+        """Return when there is something behind `position`, or nothing more to come."""
+        while self.end <= position and not self.ended:
+            await self._changed.wait()
+
     def tail(self) -> str:
         """Return the last 4 KiB of what was said."""
         return self._tail.decode(errors="replace")
@@ -94,8 +131,8 @@ class Capture:
 class Output:
     """stdout and stderr of one instance, in `stdout.log` and `stderr.log` of its folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the folder and open both.
+    def __init__(self, folder: Path, secrets: Collection[str] = ()) -> None:
+        """Make the folder and open both. The values `secrets` are written nowhere.
 
         Raises:
             OSError: the folder cannot be made, or descriptors have run out.
@@ -103,8 +140,12 @@ class Output:
         self._folder = folder
         self._is_new = not folder.exists()
         folder.mkdir(mode=0o700, exist_ok=True)
-        self.stdout = Capture(log_path(folder, "stdout"))
-        self.stderr = Capture(log_path(folder, "stderr"))
+        self.stdout = Capture(log_path(folder, "stdout"), Hiding(secrets) if secrets else None)
+        self.stderr = Capture(log_path(folder, "stderr"), Hiding(secrets) if secrets else None)
+
+    def of(self, stream: Stream) -> Capture:
+        """Return one of both."""
+        return self.stdout if stream == "stdout" else self.stderr
 
     def start(self, task_group: TaskGroup) -> None:
         """Read both in tasks of `task_group`."""

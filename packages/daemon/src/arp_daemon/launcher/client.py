@@ -27,7 +27,9 @@ from arp_daemon.launcher.protocol import (
     Launched,
     LaunchSpec,
     ListInstances,
+    LogPiece,
     Message,
+    ReadLog,
     Request,
     Shutdown,
     Signal,
@@ -179,6 +181,21 @@ class LauncherClient:
         """
         request = Tail(id=next(self._ids), instance_id=instance_id, stream=stream, lines=lines)
         return msgspec.json.decode(await self._call(request), type=str)
+
+    async def read_log(
+        self, instance_id: str, stream: Stream, *, position: int | None = None, lines: int = 0, wait_s: float = 0.0
+    ) -> LogPiece:
+        """Return a piece of an instance's output, live or ended: from `position`, or of its last `lines` lines.
+
+        Where nothing is there yet, wait for it, `wait_s` at most (30).
+
+        Raises:
+            UnknownInstanceError: no log of such an instance is kept.
+        """
+        request = ReadLog(
+            id=next(self._ids), instance_id=instance_id, stream=stream, position=position, lines=lines, wait_s=wait_s
+        )
+        return msgspec.json.decode(await self._call(request, wait_s), type=LogPiece)
 
     async def shutdown(self, grace_s: float | None = None) -> None:
         """Stop all instances in parallel, and end the launcher. The connection ends with it."""

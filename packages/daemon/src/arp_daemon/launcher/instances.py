@@ -17,6 +17,7 @@ from arp_daemon.launcher.errors import (
     StopFailedError,
     UnknownInstanceError,
 )
+from arp_daemon.launcher.log_reading import read_log
 from arp_daemon.launcher.logs import prune_logs, tail_lines
 from arp_daemon.launcher.protocol import Exited, InstanceRecord, Launched
 from arp_service.processes import kill_tree
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from arp_daemon.launcher.protocol import LaunchSpec, Stream
+    from arp_daemon.launcher.protocol import LaunchSpec, LogPiece, ReadLog, Stream
     from arp_daemon.launcher.reaper import Reaper
     from arp_daemon.launcher.starter import Started, Starter
 
@@ -69,6 +70,7 @@ class _Instance:
 class _Ended(NamedTuple):
     launched: Launched
     report: Exited
+    output: Output
 
 
 class Instances:
@@ -115,7 +117,9 @@ class Instances:
     async def _launch(self, spec: LaunchSpec) -> Launched:
         taken = {live.launched.port for live in self._live.values() if live.launched.port}
         with Endpoint(spec, taken) as endpoint:
-            output = Output(self._logs / spec.instance_id)
+            output = Output(
+                self._logs / spec.instance_id, [spec.env[name] for name in spec.secrets if name in spec.env]
+            )
             output.start(self._task_group)
             try:
                 started = await self._starter.start(spec, endpoint, output)
@@ -156,7 +160,7 @@ class Instances:
             stderr_tail=instance.output.stderr.tail(),
         )
         del self._live[exited.instance_id]
-        self._remember(_Ended(instance.launched, exited))
+        self._remember(_Ended(instance.launched, exited, instance.output))
         instance.set_ended(exited)
         self._on_exit(exited)
 
@@ -209,7 +213,7 @@ class Instances:
 
     def list(self) -> list[InstanceRecord]:
         """Return all live instances, and those that ended last, in the order of their ends."""
-        ended = [InstanceRecord(launched, report) for launched, report in self._ended.values()]
+        ended = [InstanceRecord(launched, report) for launched, report, _ in self._ended.values()]
         return ended + [InstanceRecord(live.launched) for live in self._live.values()]
 
     def tail(self, instance_id: str, stream: Stream, lines: int) -> str:
@@ -222,6 +226,19 @@ class Instances:
             return tail_lines(log_path(self._logs / instance_id, stream), lines)
         except (FileNotFoundError, NotADirectoryError) as exc:
             raise UnknownInstanceError(f"No log of instance {instance_id!r} is kept.") from exc
+
+    async def read_log(self, request: ReadLog) -> LogPiece:
+        """Return a piece of an instance's output, live or ended; wait for it where that is asked for.
+
+        Raises:
+            UnknownInstanceError: no log is kept of such an instance.
+        """
+        known = self._live.get(request.instance_id) or self._ended.get(request.instance_id)
+        capture = known.output.of(request.stream) if known else None
+        try:
+            return await read_log(log_path(self._logs / request.instance_id, request.stream), capture, request)
+        except (FileNotFoundError, NotADirectoryError) as exc:
+            raise UnknownInstanceError(f"No log of instance {request.instance_id!r} is kept.") from exc
 
     async def shutdown(self, grace_s: float | None = None) -> None:
         """Start nothing more, and stop everything, in parallel."""

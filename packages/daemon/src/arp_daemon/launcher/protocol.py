@@ -15,6 +15,7 @@ from arp_service.processes import ProcessIdentity
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "MAX_WAIT_S",
     "PROTOCOL_VERSION",
     "Answer",
     "Enforcement",
@@ -28,7 +29,9 @@ __all__ = [
     "Limits",
     "ListInstances",
     "Listen",
+    "LogPiece",
     "Message",
+    "ReadLog",
     "Request",
     "Shutdown",
     "Signal",
@@ -43,6 +46,9 @@ __all__ = [
 PROTOCOL_VERSION = 2
 # The longest message. A launch spec with all that Linux takes (2 MiB of argv and env) fits easily.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+
+# The longest wait for more output. A reader that has gone costs nothing afterwards.
+MAX_WAIT_S = 30.0
 
 # `\Z`, because `$` also matches before a final newline.
 InstanceId = Annotated[str, msgspec.Meta(pattern=ID_PATTERN.removesuffix("$") + r"\Z")]
@@ -75,6 +81,8 @@ class Enforcement(msgspec.Struct, frozen=True, omit_defaults=True):
 class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to start one instance.
 
+    `secrets` names the variables in `env` whose values are hidden in what the instance says.
+
     In the items of `argv`, `{host}`, `{port}` and `{fd}` are replaced; other braces stay. `env` is complete:
     nothing is inherited, and the launcher adds ARP_LAUNCHER_ID and ARP_INSTANCE_ID.
 
@@ -98,6 +106,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     host: str = "127.0.0.1"
     user: str | None = None
     limits: Limits = Limits()
+    secrets: list[str] = []
     stop_grace_s: Seconds = 5.0
 
 
@@ -178,13 +187,39 @@ class Tail(_Request, frozen=True, tag="tail"):
     lines: Annotated[int, msgspec.Meta(ge=0)]
 
 
+class ReadLog(_Request, frozen=True, tag="read_log"):
+    """Read an instance's output from `position`, None: from its last `lines` lines. Answer: LogPiece.
+
+    Where nothing is there yet, it is waited for, `wait_s` at most.
+    """
+
+    instance_id: InstanceId
+    stream: Stream
+    position: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    lines: Annotated[int, msgspec.Meta(ge=0)] = 0
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT_S)] = 0.0
+
+
+class LogPiece(msgspec.Struct, frozen=True, kw_only=True):
+    """At most 64 KiB of output, the position behind it, and the end of the log at this moment.
+
+    `lost` bytes before it are not kept any more. `ended`: the instance has ended, and `end` is the last.
+    """
+
+    data: bytes
+    position: int
+    end: int
+    lost: int = 0
+    ended: bool = False
+
+
 class Shutdown(_Request, frozen=True, tag="shutdown"):
     """Stop all instances in parallel, answer null, and end the launcher."""
 
     grace_s: Seconds | None = None
 
 
-Request = Launch | Stop | Signal | ListInstances | Tail | Shutdown
+Request = Launch | Stop | Signal | ListInstances | Tail | ReadLog | Shutdown
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", tag_field="type"):

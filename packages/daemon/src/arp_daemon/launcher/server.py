@@ -18,6 +18,7 @@ from arp_daemon.launcher.protocol import (
     Hello,
     Launch,
     ListInstances,
+    ReadLog,
     Request,
     Shutdown,
     Signal,
@@ -151,5 +152,7 @@ async def _do(request: Request, instances: Instances) -> Any:
             return instances.list()
         case Tail(instance_id=instance_id, stream=stream, lines=lines):
             return instances.tail(instance_id, stream, lines)
+        case ReadLog():
+            return await instances.read_log(request)
         case Shutdown(grace_s=grace_s):
             return await instances.shutdown(grace_s)

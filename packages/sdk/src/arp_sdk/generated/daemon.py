@@ -44,6 +44,8 @@ __all__ = [
     "DeleteInstanceRequest",
     "DRAIN_INSTANCE",
     "DrainInstanceRequest",
+    "GET_INSTANCE_LOGS",
+    "GetInstanceLogsRequest",
     "REGISTER_INSTANCE",
     "RegisterInstanceRequest",
     "LIST_RUNTIME_PROFILES",
@@ -111,6 +113,15 @@ DRAIN_INSTANCE = Operation(
     success=200,
     response=RuntimeInstance,
     query=("grace_ms",),
+)
+GET_INSTANCE_LOGS = Operation(
+    name="get_instance_logs",
+    method="GET",
+    path="/v1/instances/{instance_id}/logs",
+    success=200,
+    response=str,
+    media_type="text/plain",
+    query=("stream", "lines", "follow",),
 )
 REGISTER_INSTANCE = Operation(
     name="register_instance",
@@ -194,6 +205,7 @@ STREAM_RUN_EVENTS = Operation(
     path="/v1/runs/{run_id}/events",
     success=200,
     response=str,
+    media_type="text/event-stream",
     query=("after",),
 )
 
@@ -246,6 +258,23 @@ class DrainInstanceRequest:
 
     instance_id: str
     grace_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class GetInstanceLogsRequest:
+    """The arguments of `get_instance_logs`.
+
+    Fields:
+      instance_id: The instance.
+      stream: Which of both. Absent: stderr.
+      lines: How many of the last lines. Absent: 100.
+      follow: Go on with what comes, until the instance ends. Absent: false.
+    """
+
+    instance_id: str
+    stream: str | None = None
+    lines: int | None = None
+    follow: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -409,6 +438,13 @@ class DaemonOperations(SyncClient):
         request = DrainInstanceRequest(instance_id, grace_ms=grace_ms)
         return self._call(DRAIN_INSTANCE, request)
 
+    def get_instance_logs(self, instance_id: GetInstanceLogsRequest | str, *, stream: str | None = None, lines: int | None = None, follow: bool | None = None) -> str:
+        """Read what an instance says."""
+        if isinstance(instance_id, GetInstanceLogsRequest):
+            return self._call(GET_INSTANCE_LOGS, instance_id)
+        request = GetInstanceLogsRequest(instance_id, stream=stream, lines=lines, follow=follow)
+        return self._call(GET_INSTANCE_LOGS, request)
+
     def register_instance(self, body: RegisterInstanceRequest | InstanceRegisterRequest) -> InstanceRegisterResponse:
         """Register a runtime instance."""
         return self._call(REGISTER_INSTANCE, wrap(RegisterInstanceRequest, body))
@@ -489,6 +525,13 @@ class AsyncDaemonOperations(AsyncClient):
             return await self._call(DRAIN_INSTANCE, instance_id)
         request = DrainInstanceRequest(instance_id, grace_ms=grace_ms)
         return await self._call(DRAIN_INSTANCE, request)
+
+    async def get_instance_logs(self, instance_id: GetInstanceLogsRequest | str, *, stream: str | None = None, lines: int | None = None, follow: bool | None = None) -> str:
+        """Read what an instance says."""
+        if isinstance(instance_id, GetInstanceLogsRequest):
+            return await self._call(GET_INSTANCE_LOGS, instance_id)
+        request = GetInstanceLogsRequest(instance_id, stream=stream, lines=lines, follow=follow)
+        return await self._call(GET_INSTANCE_LOGS, request)
 
     async def register_instance(self, body: RegisterInstanceRequest | InstanceRegisterRequest) -> InstanceRegisterResponse:
         """Register a runtime instance."""

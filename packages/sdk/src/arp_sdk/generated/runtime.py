@@ -100,6 +100,7 @@ STREAM_RUN_EVENTS = Operation(
     path="/v1/runs/{run_id}/events",
     success=200,
     response=str,
+    media_type="text/event-stream",
     query=("after",),
 )
 STREAM_EVENTS = Operation(
@@ -108,6 +109,7 @@ STREAM_EVENTS = Operation(
     path="/v1/events",
     success=200,
     response=str,
+    media_type="text/event-stream",
     query=("after",),
 )
 
