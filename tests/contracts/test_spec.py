@@ -25,6 +25,7 @@ ADDITIONS = {
     ("runtime", "stream_events"),
     ("daemon", "cancel_run"),
     ("daemon", "drain_instance"),
+    ("daemon", "get_instance_logs"),
     ("daemon", "stream_run_events"),
 }
 
