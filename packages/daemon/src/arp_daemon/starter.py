@@ -33,8 +33,8 @@ _log = structlog.get_logger(__name__)
 _TAIL_LINES = 20
 # A launcher that died is replaced in a moment.
 _LAUNCHER_WAIT_S = 10.0
-# An instance under which so many launchers died is not tried with another one.
-_MAX_LAUNCHERS = 3
+# Launchers that die one after the other are followed by more; after this, something else is wrong.
+_LAUNCHERS_TIMEOUT_S = 60.0
 
 
 class Starter:
@@ -75,14 +75,15 @@ class Starter:
             InstanceStartError: with the tail of its stderr.
         """
         gone: LauncherClient | None = None
+        give_up_at = anyio.current_time() + _LAUNCHERS_TIMEOUT_S
         try:
-            for _ in range(_MAX_LAUNCHERS):
+            while anyio.current_time() < give_up_at:
                 launcher = await self.present_launcher(other_than=gone)
                 with suppress(LauncherGoneError, LauncherStoppingError):
                     await self._launch_by(launcher, instance, plan)
                     return
                 gone = launcher
-            raise LauncherGoneError("the launcher ended again and again")
+            raise LauncherGoneError("one launcher after the other ended")
         except LauncherError as exc:
             raise InstanceStartError(
                 f"The instance could not be launched: {exc.message}",
