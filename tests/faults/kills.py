@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # An instance that has runs now is killed soon: most of them are then still at work.
 _MID_RUN_S = 0.03
+_MOSTLY = 0.8
 
 
 async def let_work(rng: Random, longest_s: float) -> None:
@@ -57,8 +58,11 @@ async def kill_busy_instance(scene: Scene) -> float:
 
 
 async def kill_launcher(scene: Scene) -> float:
-    """SIGKILL the launcher; return the seconds until nothing that it started is left."""
+    """SIGKILL the launcher, mostly in the middle of runs; return the seconds until nothing that it started is left."""
     launcher = await scene.daemon.launcher()
+    if scene.rng.random() < _MOSTLY:
+        await until_answer(scene.daemon.instances, _find_busy)
+    await let_work(scene.rng, 2 * _MID_RUN_S)
     below = [p for p in launcher.children(recursive=True) if is_alive(p)]
     launcher.kill()
     began = anyio.current_time()

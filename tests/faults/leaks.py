@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KEPT = {"daemon.sqlite3", "daemon.lock", "environments", "logs", "run"}
-_KEPT_IN_RUN = {"launcher.lock"}
+_KEPT_IN_RUN = {"cgroups", "launcher.lock"}
 
 
 def processes_of(data_dir: Path) -> list[psutil.Process]:

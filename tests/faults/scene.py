@@ -85,9 +85,12 @@ async def opened(folder: Path, name: str) -> AsyncIterator[Scene]:
     async with running(scene.daemon):
         yield scene
         await until(lambda: psutil.CONN_CLOSE_WAIT not in " ".join(sockets_at(scene.daemon.port)))
-    assert processes_of(scene.daemon.data_dir) == []
-    assert sockets_at(scene.daemon.port) == []
-    assert files_left(scene.daemon.data_dir) == []
+    left = [
+        *map(str, processes_of(scene.daemon.data_dir)),
+        *sockets_at(scene.daemon.port),
+        *files_left(scene.daemon.data_dir),
+    ]
+    assert left == [], f"left behind: {left}"
 
 
 def _has_launcher(health: dict[str, Any]) -> bool:

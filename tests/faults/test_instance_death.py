@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from faults.kills import kill_busy_instance, kill_launcher, let_work
+from faults.kills import kill_busy_instance, kill_launcher
 from faults.load import Load
 from faults.outcome import outcome_of
 from faults.repetitions import times
@@ -52,11 +52,9 @@ async def test_nothing_of_a_killed_launcher_lives_on_and_its_runs_end_or_are_tri
     once, retried = Load(scene.daemon, "once", rate=25), Load(scene.daemon, "retried", rate=25)
     await scene.put_agent(profile="once", max=2, concurrency=4)
     await scene.put_agent(profile="retried", max=2, concurrency=4, retries=RETRIES)
-    kills, gone = times(50), []
+    kills = times(50)
     async with once.running(), retried.running():
-        for _ in range(kills):
-            await let_work(scene.rng, 1.0)
-            gone.append(await kill_launcher(scene))
+        gone = [await kill_launcher(scene) for _ in range(kills)]
     outcome, outcome_retried = await outcome_of(scene, once), await outcome_of(scene, retried)
     tell(
         "launcher kill -9",
