@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 
 from arp_model import RunRequest, RunResult, RunStatus
-from arp_runtime.agent_kinds import as_agent
+from arp_runtime.agent_kinds import LoadedAgent, as_agent
 from arp_runtime.artifacts import ArtifactFolder
 from arp_runtime.builtin_tools import BUILTIN_TOOLS
 from arp_runtime.manager import Keeping, RunManager, open_manager
@@ -23,6 +23,7 @@ from arp_service.stopping import Stop
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from arp_model import TraceLevel
     from arp_runtime.events import RunLog
     from arp_runtime.tools import Tool
     from arp_runtime.trace import Trace
@@ -48,6 +49,21 @@ class Story(NamedTuple):
         return [event["data"] for event in self.events if event["type"] == type_]
 
 
+class Notes:
+    """A trace that the test reads."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, TraceLevel, str, dict[str, Any]]] = []
+
+    def record(self, run_id: str, level: TraceLevel, type_: str, data: dict[str, Any]) -> None:
+        """See `Trace.record`."""
+        self.taken.append((run_id, level, type_, data))
+
+    def said(self) -> list[str]:
+        """What commands said on stderr."""
+        return [data["text"] for _, _, type_, data in self.taken if type_ == "stderr"]
+
+
 @asynccontextmanager
 async def managed(
     agent: Any,
@@ -62,7 +78,11 @@ async def managed(
         bench = Workbench(offer(tools, "test"), ArtifactFolder(Path(folder)), trace or LogTrace())
         with anyio.fail_after(PATIENCE_S):
             async with open_manager(
-                as_agent(agent), bench, stop or Stop(), capacity=capacity, keeping=Keeping(**keeping)
+                agent if isinstance(agent, LoadedAgent) else as_agent(agent),
+                bench,
+                stop or Stop(),
+                capacity=capacity,
+                keeping=Keeping(**keeping),
             ) as runs:
                 yield runs
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from arp_runtime import AgentError, Final, SyncAgentContext
+from arp_runtime import AgentError, Ending, SyncAgentContext
 from arp_runtime.agent_kinds import NoAgentError, Workplace, as_agent
 from runtime.scene import managed, request, story
 
@@ -78,7 +78,7 @@ async def test_an_error_event_fails_the_run_with_its_code() -> None:
         ([{"type": "token", "data": {"text": 3}}], "`text`"),
         ([{"type": "step", "data": {"name": "x", "y": object()}}], "no JSON"),
         ([{"type": "final", "data": {"outputs": {}}}], "outputs"),
-        ([{"type": "final", "data": {"ok": False}}], "write an error event"),
+        ([{"type": "final", "data": {"ok": False}}], "`ok` is true, or left out"),
         ([{"type": "error", "data": {}}], "error"),
         ([{"type": "final"}, "more"], "Nothing may follow"),
     ],
@@ -198,8 +198,8 @@ async def test_a_plain_generator_tells_and_may_return_its_output() -> None:
 async def test_an_agent_may_return_a_final() -> None:
     """To say more than its output."""
 
-    async def agent(_context: AgentContext) -> Final:
-        return Final(output="done", usage={"credits": 1})
+    async def agent(_context: AgentContext) -> Ending:
+        return Ending(output="done", usage={"credits": 1})
 
     told = await story(agent)
     assert told.result.output == {"answer": "done"}

@@ -1,7 +1,7 @@
 """Executes runs: one agent's work on one goal, over HTTP."""
 
 from arp_runtime.agent import Agent, AgentContext
-from arp_runtime.agent_events import Final
+from arp_runtime.agent_events import Ending
 from arp_runtime.errors import (
     AgentError,
     InvalidArtifactError,
@@ -24,7 +24,7 @@ __all__ = [
     "AgentContext",
     "AgentError",
     "CallOrigin",
-    "Final",
+    "Ending",
     "FunctionTool",
     "InvalidArtifactError",
     "InvalidEventError",

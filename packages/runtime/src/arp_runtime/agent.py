@@ -28,9 +28,9 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from arp_model import RunEventType
-from arp_runtime.agent_events import event_type
-from arp_runtime.artifacts import artifact_ref, check_name
-from arp_runtime.errors import InvalidArtifactError, InvalidEventError
+from arp_runtime.agent_events import AgentEvent, check_told, event_type
+from arp_runtime.artifacts import make_artifact
+from arp_runtime.errors import InvalidEventError
 from arp_runtime.run_input import RunInput
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from arp_runtime.budget import Budget
     from arp_runtime.halt import Halt
     from arp_runtime.tools import ToolBox
+    from arp_runtime.trace import Trace
 
 # An agent that only emits lets others run after so many events.
 _EVENTS_A_TURN = 64
@@ -61,6 +62,7 @@ class AgentContext(RunInput):
         budget: Budget,
         halt: Halt,
         artifacts: ArtifactFolder,
+        trace: Trace,
         record: Callable[[RunEventType, dict[str, Any]], None],
     ) -> None:
         super().__init__(request, run_id)
@@ -76,10 +78,13 @@ class AgentContext(RunInput):
         self.said: list[str] = []
         """The text of all tokens so far. A run that is ended from outside has it as its output."""
         self.halt = halt
+        self.folder = artifacts
+        """Where the files of artifacts go."""
+        self.trace = trace
+        """What only those who run the runtime are to know goes there."""
         self.left_behind: anyio.Event | None = None
         """Set by an agent that was cancelled and could not stop its work: the event of that work's end."""
         self._budget = budget
-        self._folder = artifacts
         self._record = record
         self._turn = 0
 
@@ -103,17 +108,8 @@ class AgentContext(RunInput):
             LimitExceededError: it would be one over a limit.
         """
         kind, told = event_type(type_), dict(data or {})
-        match kind:
-            case RunEventType.TOKEN:
-                self._check_text(told, "text", kind)
-                self._budget.spend_token()
-            case RunEventType.STEP:
-                self._check_text(told, "name", kind)
-                self._budget.spend_step()
-            case RunEventType.TOOL_CALL:
-                self._budget.spend_tool_call()
-            case RunEventType.FINAL | RunEventType.ERROR:
-                raise InvalidEventError(f"A {kind.value} event is told by the runtime: return the output, or raise.")
+        check_told(AgentEvent(kind, told))
+        self._count(kind)
         try:
             self._record(kind, told)
         except (TypeError, ValueError, RecursionError) as exc:
@@ -138,19 +134,18 @@ class AgentContext(RunInput):
         Raises:
             InvalidArtifactError: it has no name for a file, or cannot be written.
         """
-        if (content is None) == (uri is None):
-            raise InvalidArtifactError(f"The artifact {name!r} needs either content or a uri.")
-        if content is not None:
-            write = partial(self._folder.write, self.run_id, name, content)
-            ref = await anyio.to_thread.run_sync(write)
-        else:
-            ref = artifact_ref(check_name(name), str(uri))
-        self.artifacts[name] = ref
+        make = partial(make_artifact, self.folder, self.run_id, name, content, uri)
+        self.artifacts[name] = ref = await anyio.to_thread.run_sync(make)
         return ref
 
-    def _check_text(self, data: dict[str, Any], field: str, kind: RunEventType) -> None:
-        if not isinstance(data.get(field), str):
-            raise InvalidEventError(f"A {kind.value} event's data has `{field}`, which is text.")
+    def _count(self, kind: RunEventType) -> None:
+        match kind:
+            case RunEventType.TOKEN:
+                self._budget.spend_token()
+            case RunEventType.STEP:
+                self._budget.spend_step()
+            case RunEventType.TOOL_CALL:
+                self._budget.spend_tool_call()
 
     async def _breathe(self) -> None:
         self._turn += 1

@@ -8,7 +8,7 @@ An event is `{"type": ..., "data": {...}}`, as in the standard's RunEvent, witho
 | `step` | `name`, and more | a step begins |
 | `tool_call`, `tool_result` | whatever is to be told | a tool of the agent's own was asked, and answered |
 | `final` | `output`, `usage`, `artifacts`, each if there is one | the run has succeeded |
-| `error` | `error`: `code`, `message`, `details`, `retryable` | the run has failed |
+| `error` | `error`: `code`, `message` and what else an ErrorDetail has; `usage`, `artifacts` | the run has failed |
 
 Text alone is a token. Without a `final`, the joined tokens are the answer.
 """
@@ -16,14 +16,15 @@ Text alone is a token. Without a `final`, the joined tokens are the answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
 from arp_model import UNSET, ErrorDetail, ResourceRef, RunEventType
 from arp_runtime.errors import AgentError, InvalidEventError
 
-T = TypeVar("T")
+_LAST = (RunEventType.FINAL, RunEventType.ERROR)
+_TEXT_FIELD = {RunEventType.TOKEN: "text", RunEventType.STEP: "name"}
 _TYPES = {type_.value: type_ for type_ in RunEventType}
 _HOW = 'write {"type": "token", "data": {"text": "..."}}, or another of: ' + ", ".join(_TYPES)
 
@@ -35,8 +36,8 @@ class AgentEvent(NamedTuple):
     data: dict[str, Any]
 
 
-class Final(msgspec.Struct, forbid_unknown_fields=True):
-    """The data of a `final` event. `ok`, as in a RunResult, may be there and must be true.
+class Ending(msgspec.Struct, forbid_unknown_fields=True):
+    """The data of the last event, as in a RunResult. `ok` need not be there.
 
     An agent may return one too, to have `artifacts` beside its output.
     """
@@ -44,49 +45,48 @@ class Final(msgspec.Struct, forbid_unknown_fields=True):
     output: dict[str, Any] | str | None = None
     usage: dict[str, Any] = {}
     artifacts: list[ResourceRef] = []
-    ok: bool = True
+    error: ErrorDetail | None = None
+    ok: bool | None = None
 
-    def __post_init__(self) -> None:
-        if not self.ok:
-            raise ValueError("ok: a final event says that the run succeeded; for a failure, write an error event")
-
-
-class _Failure(msgspec.Struct):
-    error: ErrorDetail
+    def agent_error(self) -> AgentError | None:
+        """The error that it tells of, to be raised."""
+        if self.error is None:
+            return None
+        details = None if self.error.details is UNSET else self.error.details
+        retryable = None if self.error.retryable is UNSET else self.error.retryable
+        return AgentError(self.error.code, self.error.message, details=details, retryable=retryable)
 
 
 class Telling:
     """Follows what one agent tells, item by item, to its last event."""
 
     def __init__(self) -> None:
-        self._final: Final | None = None
+        self._ending: Ending | None = None
         self._texts: list[str] = []
 
     def take(self, item: object) -> AgentEvent | None:
-        """Return the event that is to be told now; None for the `final` one, which the runtime tells.
+        """Return the event that is to be told now; None for the last one, which the runtime tells.
 
         Raises:
             InvalidEventError: it is none, or comes after the last one.
-            AgentError: it is an `error` event; this is the error.
         """
-        if self._final is not None:
-            raise InvalidEventError("Nothing may follow the final event.")
         event = read_event(item)
-        if event.type is RunEventType.ERROR:
-            raise read_error(event.data)
-        if event.type is RunEventType.FINAL:
-            self._final = read_final(event.data)
+        if self._ending is not None:
+            raise InvalidEventError(f"Nothing may follow the last event, and a {event.type.value} event does.")
+        if event.type in _LAST:
+            self._ending = read_ending(event)
             return None
+        check_told(event)
         if event.type is RunEventType.TOKEN:
-            self._texts.append(event.data.get("text", ""))
+            self._texts.append(event.data["text"])
         return event
 
-    def outcome(self) -> Final:
+    def ending(self) -> Ending:
         """How the run ends when the agent has no more to tell."""
-        final = self._final or Final()
-        if final.output is None and self._texts:
-            return msgspec.structs.replace(final, output="".join(self._texts))
-        return final
+        ending = self._ending or Ending()
+        if ending.output is None and ending.error is None and self._texts:
+            return msgspec.structs.replace(ending, output="".join(self._texts))
+        return ending
 
 
 def read_event(item: object) -> AgentEvent:
@@ -119,29 +119,34 @@ def event_type(name: object) -> RunEventType:
     return found
 
 
-def read_final(data: dict[str, Any]) -> Final:
-    """Return what a `final` event says.
+def check_told(event: AgentEvent) -> None:
+    """Refuse an event that an agent cannot tell in the middle of its run.
+
+    Raises:
+        InvalidEventError: it is the last one, or lacks its text.
+    """
+    if event.type in _LAST:
+        raise InvalidEventError(f"A {event.type.value} event is told by the runtime: return the output, or raise.")
+    field = _TEXT_FIELD.get(event.type)
+    if field is not None and not isinstance(event.data.get(field), str):
+        raise InvalidEventError(f"A {event.type.value} event's data has `{field}`, which is text.")
+
+
+def read_ending(event: AgentEvent) -> Ending:
+    """Return what a `final` or `error` event says.
 
     Raises:
         InvalidEventError: its data makes no sense; the message names the place.
     """
-    return _convert(data, Final)
-
-
-def read_error(data: dict[str, Any]) -> AgentError:
-    """Return what an `error` event says, to be raised.
-
-    Raises:
-        InvalidEventError: its data makes no sense; the message names the place.
-    """
-    error = _convert(data, _Failure).error
-    details = None if error.details is UNSET else error.details
-    retryable = None if error.retryable is UNSET else error.retryable
-    return AgentError(error.code, error.message, details=details, retryable=retryable)
-
-
-def _convert(data: dict[str, Any], type_: type[T]) -> T:
     try:
-        return msgspec.convert(data, type_)
+        ending = msgspec.convert(event.data, Ending)
     except msgspec.ValidationError as exc:
-        raise InvalidEventError(f"The run's last event makes no sense: {exc}.") from exc
+        raise InvalidEventError(f"A {event.type.value} event's data makes no sense: {exc}.") from exc
+    failed = event.type is RunEventType.ERROR
+    if failed != (ending.error is not None):
+        raise InvalidEventError(
+            "An error event's data has `error`, with `code` and `message`; a final event's has not."
+        )
+    if ending.ok is failed:
+        raise InvalidEventError(f"A {event.type.value} event's `ok` is {str(not failed).lower()}, or left out.")
+    return ending

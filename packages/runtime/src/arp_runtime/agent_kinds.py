@@ -113,4 +113,4 @@ async def _call_generator(function: Callable[[AgentContext], AsyncGenerator[Any,
             event = telling.take(item)
             if event is not None:
                 await context.emit(event.type, event.data)
-    return telling.outcome()
+    return telling.ending()

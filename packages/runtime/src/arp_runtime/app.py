@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from arp_model import HealthChecksItem, Status
 from arp_runtime.routes import RunRoutes
+from arp_runtime.variables import NONCE_VARIABLE
 from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from arp_runtime.manager import RunManager
     from arp_service.stopping import Stop
-
-NONCE_VARIABLE = "ARP_INSTANCE_NONCE"
-"""A launcher sets this to know its instance again over HTTP."""
 
 FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.cancel")
 

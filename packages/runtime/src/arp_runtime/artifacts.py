@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 
-from arp_model import UNSET, ResourceRef
+from arp_model import ResourceRef
 from arp_runtime.errors import InvalidArtifactError
 from arp_service.errors import InvalidRequestError
 from arp_service.ids import check_id
-
-if TYPE_CHECKING:
-    from arp_model import UnsetType
 
 
 def default_artifacts_dir() -> Path:
@@ -25,8 +21,8 @@ def default_artifacts_dir() -> Path:
 class ArtifactFolder:
     """Keeps the artifacts of all runs as files: `FOLDER/RUN_ID/NAME`. They stay until somebody deletes them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
 
     def write(self, run_id: str, name: str, content: str | bytes) -> ResourceRef:
         """Write an artifact, whole or not at all, in the place of an earlier one of this name. Blocks.
@@ -34,7 +30,7 @@ class ArtifactFolder:
         Raises:
             InvalidArtifactError: it cannot be a file's name, or the file cannot be written.
         """
-        folder = self._folder / check_name(run_id)
+        folder = self.path / check_name(run_id)
         path = folder / check_name(name)
         unfinished = folder / f".{name}.{os.urandom(4).hex()}"
         try:
@@ -44,11 +40,23 @@ class ArtifactFolder:
         except (OSError, UnicodeEncodeError) as exc:
             unfinished.unlink(missing_ok=True)
             raise InvalidArtifactError(f"The artifact {name!r} cannot be written: {exc}.") from exc
-        return artifact_ref(name, path.absolute().as_uri())
+        return _ref(name, path.as_uri())
 
 
-def artifact_ref(name: str, uri: str | UnsetType = UNSET) -> ResourceRef:
-    """The entry of a result's `artifacts`."""
+def make_artifact(
+    folder: ArtifactFolder, run_id: str, name: str, content: str | bytes | None, uri: str | None
+) -> ResourceRef:
+    """Make an artifact of content, or of what is already at `uri`. Blocks.
+
+    Raises:
+        InvalidArtifactError: see `ArtifactFolder.write`; or neither or both are given.
+    """
+    if (content is None) == (uri is None):
+        raise InvalidArtifactError(f"The artifact {name!r} needs either content or a uri.")
+    return _ref(check_name(name), str(uri)) if content is None else folder.write(run_id, name, content)
+
+
+def _ref(name: str, uri: str) -> ResourceRef:
     return ResourceRef(type_="artifact", id=name, uri=uri)
 
 

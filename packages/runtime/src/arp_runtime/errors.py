@@ -5,6 +5,7 @@ AgentError                     any code that an agent chooses
 ├── InvalidOutputError         invalid_output     what the agent returned is no JSON object
 ├── InvalidEventError          invalid_event      what the agent told is no event
 ├── InvalidArtifactError       invalid_artifact   an artifact has no name for a file, or could not be written
+├── CommandFailedError         command_failed     a command agent ended with another exit code than 0
 ├── ToolError                  tool_failed        a tool could not do what it was asked
 │   ├── InvalidToolArgumentsError  invalid_tool_arguments
 │   ├── InvalidToolResultError  invalid_tool_result
@@ -72,6 +73,14 @@ class InvalidArtifactError(AgentError):
 
     def __init__(self, message: str) -> None:
         super().__init__("invalid_artifact", message)
+
+
+class CommandFailedError(AgentError):
+    """A command agent ended with another exit code than 0, and said no reason."""
+
+    def __init__(self, exit_code: int, meaning: str) -> None:
+        message = f"The command ended with exit code {exit_code}{meaning}; the run's trace has what it said."
+        super().__init__("command_failed", message, details={"exit_code": exit_code})
 
 
 class ToolError(AgentError):

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import traceback
-from builtins import ExceptionGroup  # by name: the linter believes in Python 3.10
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
-import anyio.to_thread
-import msgspec
 
 from arp_model import UNSET, RunState, TraceLevel
 from arp_runtime.agent import AgentContext
-from arp_runtime.agent_events import Final
+from arp_runtime.agent_events import Ending
 from arp_runtime.budget import Budget
 from arp_runtime.errors import (
     AgentError,
     AgentFailedError,
-    InvalidOutputError,
     LimitExceededError,
     RunCanceledError,
 )
 from arp_runtime.halt import Halt
+from arp_runtime.results import as_agent_error, encode_output
 from arp_runtime.tool_policy import ToolPolicy
 from arp_runtime.tools import ToolBox
 from arp_service.info import utc_now
@@ -72,7 +69,9 @@ class Execution:
         self._ends_at = float("inf")
         self.budget = Budget(request.limits, self._halt.now)
         box = ToolBox(run_id, bench.tools, ToolPolicy(request.tool_policy), self.budget, log.append)
-        self._context = AgentContext(request, run_id, box, self.budget, self._halt, bench.artifacts, log.append)
+        self._context = AgentContext(
+            request, run_id, box, self.budget, self._halt, bench.artifacts, bench.trace, log.append
+        )
 
     @property
     def timeout_s(self) -> float | None:
@@ -143,55 +142,32 @@ class Execution:
     async def _call(self, agent: Agent) -> tuple[dict[str, Any] | None, AgentError | None]:
         try:
             return await self._settle(await agent(self._context)), None
-        except AgentError as error:
-            self._record_traceback(error, TraceLevel.DEBUG)
-            return None, error
         except anyio.get_cancelled_exc_class():
             if anyio.get_current_task().has_pending_cancellation():
                 raise
             return None, AgentFailedError("The agent cancelled itself.")
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - an agent may raise anything
-            self._record_traceback(exc, TraceLevel.ERROR)
-            return None, _as_agent_error(exc)
+            error = as_agent_error(exc)
+            self._record_failure(exc, error)
+            return None, error
 
     async def _settle(self, value: Any) -> dict[str, Any] | None:
         """The run's output, from what its agent returned."""
-        if isinstance(value, Final):
+        if isinstance(value, Ending):
             self._context.usage.update(value.usage)
             self._context.artifacts.update({ref.id: ref for ref in value.artifacts})
+            error = value.agent_error()
+            if error is not None:
+                raise error
             value = value.output
-        output = _as_output(value)
-        encoded = b"" if output is None else _encode(output)
+        output, encoded = encode_output(value)
         if len(encoded) <= MAX_OUTPUT_BYTES:
             return output
         await self._context.artifact(OUTPUT_ARTIFACT, encoded)
         return {"artifact": OUTPUT_ARTIFACT, "bytes": len(encoded)}
 
-    def _record_traceback(self, error: BaseException, level: TraceLevel) -> None:
-        lines = traceback.format_exception(error)
-        data = {"error": _as_agent_error(error).message, "traceback": "".join(lines)}
+    def _record_failure(self, exc: BaseException, error: AgentError) -> None:
+        """An AgentError is what the agent wanted to say; any other exception is a mistake."""
+        level = TraceLevel.ERROR if isinstance(error, AgentFailedError) else TraceLevel.DEBUG
+        data = {"error": error.message, "traceback": "".join(traceback.format_exception(exc))}
         self._bench.trace.record(self._context.run_id, level, "agent_failed", data)
-
-
-def _as_output(value: Any) -> dict[str, Any] | None:
-    if value is None or isinstance(value, dict):
-        return value
-    if isinstance(value, str):
-        return {"answer": value}
-    raise InvalidOutputError(f"The agent returned {type(value).__name__}; a dict, text or None is needed.")
-
-
-def _encode(output: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(output)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise InvalidOutputError(f"The agent's output is no JSON: {exc}") from exc
-
-
-def _as_agent_error(exc: BaseException) -> AgentError:
-    """What a person needs of an exception; of a group with one member, that of the member."""
-    while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    if isinstance(exc, AgentError):
-        return exc
-    return AgentFailedError(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)

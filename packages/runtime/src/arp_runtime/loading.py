@@ -5,6 +5,7 @@
 | `default` | the one that comes with the runtime |
 | `my_package.my_module:agent` | an attribute of a module; the current folder is looked in first |
 | `./agent.py:agent` | an attribute of a file |
+| `command:./agent.sh` | a program (`arp_runtime.command_agent`) |
 | `my-agent` | what an installed package has in its entry-point group `arp_runtime.agents` |
 """
 
@@ -13,8 +14,10 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from arp_runtime.agent_kinds import NoAgentError, as_agent
+from arp_runtime.agent_kinds import NoAgentError, Workplace, as_agent
+from arp_runtime.command_agent import PREFIX, load_command
 from arp_runtime.default_agent import default_agent
+from arp_runtime.isolation import isolate
 from arp_runtime.modules import ModuleNotLoadableError, import_named
 
 if TYPE_CHECKING:
@@ -35,16 +38,23 @@ class AgentNotLoadableError(Exception):
         super().__init__(f"--agent {name}: {reason}.")
 
 
-def load_agent(name: str) -> LoadedAgent:
-    """Return the agent with this name.
+def load_agent(name: str, *, isolated: bool = False) -> LoadedAgent:
+    """Return the agent with this name; where it is `isolated`, one that calls its plain function in a process a run.
 
     Raises:
         AgentNotLoadableError: there is no such module, file or attribute, importing it failed, or it is no agent.
     """
     try:
-        return as_agent(load_target(name))
+        if name.startswith(PREFIX):
+            return load_command(name)
+        loaded = as_agent(load_target(name))
     except NoAgentError as exc:
         raise AgentNotLoadableError(name, str(exc)) from exc
+    if not isolated:
+        return loaded
+    if loaded.workplace is not Workplace.THREAD:
+        raise AgentNotLoadableError(name, "only a plain function can have a process of its own, and this is async")
+    return isolate(name)
 
 
 def load_target(name: str) -> Any:

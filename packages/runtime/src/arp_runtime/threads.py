@@ -95,7 +95,7 @@ def call_plain(function: Callable[[SyncAgentContext], Any], context: SyncAgentCo
         try:
             event = telling.take(next(value))
         except StopIteration as end:
-            return telling.outcome() if end.value is None else end.value
+            return telling.ending() if end.value is None else end.value
         if event is not None:
             context.emit(event.type, event.data)
 

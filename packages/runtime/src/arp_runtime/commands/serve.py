@@ -50,6 +50,7 @@ def serve_command(
     port: int = DEFAULT_PORT,
     auto_port: Annotated[bool, Parameter(negative=())] = False,
     agent: str = "default",
+    agent_isolation: Literal["none", "process"] = "none",
     tools: tuple[str, ...] = (),
     max_concurrent_runs: AtLeastOne | None = None,
     max_waiting_runs: NotNegative = MAX_WAITING_RUNS,
@@ -70,7 +71,9 @@ def serve_command(
     auto_port
         Take the next free port when this one is taken.
     agent
-        What runs are given to: module:attribute, ./file.py:attribute, or the name of an agent.
+        What runs are given to: module:attribute, ./file.py:attribute, command:PROGRAM, or the name of an agent.
+    agent_isolation
+        `process` calls a plain function in a process for each run, which can be killed.
     tools
         A module or a ./file.py with tools of your own. Can be given several times.
     max_concurrent_runs
@@ -90,7 +93,7 @@ def serve_command(
     """
     configure_logging(log_level)
     try:
-        loaded = load_agent(agent)
+        loaded = load_agent(agent, isolated=agent_isolation == "process")
         offered = load_tools(tools)
         listener = bind(host, port, auto_port=auto_port)
     except (AgentNotLoadableError, ToolsNotLoadableError, CannotListenError) as error:
