@@ -6,10 +6,11 @@ import ipaddress
 
 import pytest
 
-from arp_daemon.allowed_endpoints import AllowedEndpoints, read_pattern, why_never
+from arp_daemon.allowed_endpoints import AllowedEndpoints, read_pattern
 from arp_daemon.endpoint import normal_endpoint, read_endpoint
 from arp_daemon.errors import EndpointNotAllowedError
 from arp_service.errors import InvalidRequestError
+from arp_service.never_called import why_never
 
 
 def _is_allowed(patterns: list[str], url: str, *leads_to: str) -> bool:

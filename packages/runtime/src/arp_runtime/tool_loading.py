@@ -1,7 +1,9 @@
-"""Gathering the tools of a runtime: built in, installed, and named with `--tools`."""
+"""Gathering the tools of a runtime: built in, installed, named with `--tools`, and of a tool registry."""
 
 from __future__ import annotations
 
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeGuard
@@ -11,24 +13,49 @@ from arp_runtime.builtin_tools import BUILTIN_TOOLS
 from arp_runtime.json_schema import InvalidSchemaError
 from arp_runtime.modules import ModuleNotLoadableError, import_named
 from arp_runtime.offered_tools import OfferedTool, offer
+from arp_runtime.registry_tools import RegistryUnavailableError, open_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from arp_runtime.tools import Tool
 
 ENTRY_POINT_GROUP = "arp_runtime.tools"
 BUILT_IN = "built in"
+REGISTRY_URL_VARIABLE = "ARP_TOOL_REGISTRY_URL"
+REGISTRY_TOKEN_VARIABLE = "ARP_TOOL_REGISTRY_TOKEN"  # noqa: S105 - the name of it
 
 
 class ToolsNotLoadableError(Exception):
     """Tools cannot be had; the message names where, and says what to do."""
 
 
-def load_tools(names: Sequence[str]) -> dict[str, OfferedTool]:
-    """Return the tools of this process by their ids: those named, those of installed packages, and the built-in ones.
+@asynccontextmanager
+async def open_tools(
+    own: Mapping[str, OfferedTool], registry_url: str | None
+) -> AsyncIterator[Mapping[str, OfferedTool]]:
+    """All tools of a runtime by their ids: its own (`load_tools`), the registry's, and the built-in ones.
 
-    A built-in tool gives way to another with its id; of the others no two may have the same.
+    Where two have the same id, the earlier of these counts.
+
+    Raises:
+        ToolsNotLoadableError: the registry cannot be asked.
+    """
+    builtin = offer(BUILTIN_TOOLS, BUILT_IN)
+    if registry_url is None:
+        yield {**builtin, **own}
+        return
+    async with AsyncExitStack() as stack:
+        try:
+            registry = open_registry(registry_url, os.environ.get(REGISTRY_TOKEN_VARIABLE))
+            others = await stack.enter_async_context(registry)
+        except RegistryUnavailableError as exc:
+            raise ToolsNotLoadableError(f"--tool-registry-url: {exc}") from exc
+        yield {**builtin, **others, **own}
+
+
+def load_tools(names: Sequence[str]) -> dict[str, OfferedTool]:
+    """Return a runtime's own tools by their ids: those named, and those of installed packages.
 
     Raises:
         ToolsNotLoadableError: a module cannot be imported or has no tools, or two tools have the same id.
@@ -41,7 +68,7 @@ def load_tools(names: Sequence[str]) -> dict[str, OfferedTool]:
                 f"Two tools have the id {tool.definition.tool_id!r}: of {known.origin}, and of {tool.origin}. "
                 "Give one another: @tool(tool_id=...)."
             )
-    return {**offer(BUILTIN_TOOLS, BUILT_IN), **own}
+    return own
 
 
 def _named(names: Iterable[str]) -> Iterator[OfferedTool]:

@@ -14,9 +14,10 @@ from cyclopts import Parameter, validators
 
 from arp_runtime.app import create_runtime_app
 from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
+from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
 from arp_runtime.loading import AgentNotLoadableError, load_agent
 from arp_runtime.manager import CANCEL_GRACE_S, Keeping, open_manager
-from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools
+from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
 from arp_runtime.workbench import Workbench
 from arp_service.door import OwnUserOnly
@@ -27,10 +28,11 @@ from arp_service.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from arp_runtime.manager import RunManager
+    from arp_runtime.offered_tools import OfferedTool
     from arp_service.stopping import Stop
 
 DEFAULT_PORT = 8081
@@ -51,7 +53,7 @@ def serve_command(
     auto_port: Annotated[bool, Parameter(negative=())] = False,
     agent: str = "default",
     agent_isolation: Literal["none", "process"] = "none",
-    tools: tuple[str, ...] = (),
+    tool_options: ToolOptions = NO_TOOL_OPTIONS,
     max_concurrent_runs: AtLeastOne | None = None,
     max_waiting_runs: NotNegative = MAX_WAITING_RUNS,
     cancel_grace_s: float = CANCEL_GRACE_S,
@@ -74,8 +76,8 @@ def serve_command(
         What runs are given to: module:attribute, ./file.py:attribute, command:PROGRAM, or the name of an agent.
     agent_isolation
         `process` calls a plain function in a process for each run, which can be killed.
-    tools
-        A module or a ./file.py with tools of your own. Can be given several times.
+    tool_options
+        What tools runs may use.
     max_concurrent_runs
         How many runs execute at once; by default 100 where the agent is async, else as many as there are processors.
     max_waiting_runs
@@ -92,30 +94,32 @@ def serve_command(
         The least important messages that are logged, to stderr.
     """
     configure_logging(log_level)
-    try:
-        loaded = load_agent(agent, isolated=agent_isolation == "process")
-        offered = load_tools(tools)
-        listener = bind(host, port, auto_port=auto_port)
-    except (AgentNotLoadableError, ToolsNotLoadableError, CannotListenError) as error:
-        sys.exit(f"arp-runtime: {error}")
     if not can_look_up_peers():
         sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
     uids = {own_uid()} if admit_uid is None else {own_uid(), admit_uid}
-    bench = Workbench(offered, ArtifactFolder(artifacts_dir or default_artifacts_dir()))
-    capacity = Capacity(max_concurrent_runs or concurrent_runs(loaded.workplace), max_waiting_runs)
-    manager = partial(open_manager, loaded, bench, capacity=capacity, keeping=Keeping(cancel_grace_s=cancel_grace_s))
-    anyio.run(_serve, manager, listener, drain_grace_s, uids)
+    artifacts = ArtifactFolder(artifacts_dir or default_artifacts_dir())
+    try:
+        loaded = load_agent(agent, isolated=agent_isolation == "process")
+        tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
+        listener = bind(host, port, auto_port=auto_port)
+        capacity = Capacity(max_concurrent_runs or concurrent_runs(loaded.workplace), max_waiting_runs)
+        manager = partial(open_manager, loaded, capacity=capacity, keeping=Keeping(cancel_grace_s=cancel_grace_s))
+        anyio.run(_serve, tools, artifacts, manager, listener, drain_grace_s, uids)
+    except (AgentNotLoadableError, ToolsNotLoadableError, CannotListenError) as error:
+        sys.exit(f"arp-runtime: {error}")
 
 
 async def _serve(
-    manager: Callable[[Stop], AbstractAsyncContextManager[RunManager]],
+    tools: AbstractAsyncContextManager[Mapping[str, OfferedTool]],
+    artifacts: ArtifactFolder,
+    manager: Callable[[Workbench, Stop], AbstractAsyncContextManager[RunManager]],
     listener: socket.socket,
     drain_grace_s: float,
     uids: set[int],
 ) -> None:
     lookup = PeerLookup()
     try:
-        async with stop_on_signals() as stop, manager(stop) as runs:
+        async with tools as offered, stop_on_signals() as stop, manager(Workbench(offered, artifacts), stop) as runs:
             app = create_runtime_app(runs, stop, OwnUserOnly(lookup, *uids))
             say_ready = partial(_log.info, "listening", url=url_of(listener))
             await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)

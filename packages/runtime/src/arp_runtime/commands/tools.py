@@ -6,16 +6,18 @@ import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from arp_model import UNSET
-from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools
+from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
+from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from arp_runtime.offered_tools import OfferedTool
@@ -23,26 +25,31 @@ if TYPE_CHECKING:
 
 def tools_command(
     *,
-    tools: tuple[str, ...] = (),
+    tool_options: ToolOptions = NO_TOOL_OPTIONS,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
     """Show the tools that a runtime with these options would offer to its runs.
 
     Parameters
     ----------
-    tools
-        A module or a ./file.py with tools of your own. Can be given several times.
+    tool_options
+        What tools runs may use.
     json_
         Print them as JSON, with their schemas.
     """
     try:
-        offered = load_tools(tools).values()
+        offered = anyio.run(_list_tools, load_tools(tool_options.tools), tool_options.tool_registry_url)
     except ToolsNotLoadableError as error:
         sys.exit(f"arp-runtime: {error}")
     if json_:
         sys.stdout.write(json.dumps([_described(tool) for tool in offered], indent=2) + "\n")
     else:
         Console().print(_table(offered))
+
+
+async def _list_tools(own: Mapping[str, OfferedTool], registry_url: str | None) -> list[OfferedTool]:
+    async with open_tools(own, registry_url) as offered:
+        return list(offered.values())
 
 
 def _described(tool: OfferedTool) -> dict[str, Any]:
