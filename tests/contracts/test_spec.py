@@ -26,6 +26,7 @@ ADDITIONS = {
     ("daemon", "cancel_run"),
     ("daemon", "drain_instance"),
     ("daemon", "get_instance_logs"),
+    ("daemon", "restart_runtime_profile"),
     ("daemon", "stream_run_events"),
 }
 

@@ -46,7 +46,8 @@ class Attachment:
     async def attach(self) -> None:
         """Find the instances of an earlier daemon again; what is not there any more is forgotten.
 
-        A managed one is the same where process id, start time and boot are; how it fares is watched from then on.
+        A managed one is the same where process id, start time and boot are; how it fares is watched from then on. One
+        that was only starting has never shown that it is what it should be, and is stopped.
         """
         alive = await self._starter.list_alive()
         async with anyio.create_task_group() as tasks:
@@ -87,7 +88,7 @@ class Attachment:
         facts = instance.facts
         if not facts.managed:
             await self._registrar.find_again(instance)
-        elif launched is not None and facts.identity == launched.identity:
+        elif launched is not None and facts.identity == launched.identity and facts.was_ready:
             self._instances.ready(instance)
         else:
             await self._instances.discard(instance)

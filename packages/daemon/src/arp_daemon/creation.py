@@ -14,7 +14,7 @@ from arp_daemon.exec_spec import find_exec
 from arp_daemon.instance import Instance, InstanceFacts, metadata_dict
 from arp_daemon.launch_plan import plan_launch
 from arp_daemon.overrides import check_overrides
-from arp_model import InstanceState
+from arp_model import InstanceCreateRequestOverrides, InstanceState
 from arp_service.errors import InvalidRequestError, ServiceError
 from arp_service.ids import new_id
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from arp_daemon.preparation import Preparation
     from arp_daemon.profiles import ProfileManager
     from arp_daemon.starter import Starter
-    from arp_model import InstanceCreateRequest, InstanceCreateRequestOverrides, RuntimeProfile
+    from arp_model import InstanceCreateRequest, RuntimeProfile
 
 
 class InstanceCreator:
@@ -57,13 +57,15 @@ class InstanceCreator:
         if obstacle := self.obstacle(details):
             raise obstacle
         count = 1 if request.count is UNSET else request.count
-        check_count(profile, count, len(self._instances.of_profile(profile.runtime_profile)))
+        check_count(profile, count, self._present(profile))
         created = [self.reserve(profile, metadata_dict(request.metadata)) for _ in range(count)]
+        for instance in created:
+            instance.facts.overrides = None if request.overrides is UNSET else request.overrides.to_dict()
         failures: list[ServiceError] = []
 
         async def start_one(instance: Instance) -> None:
             try:
-                await self.start(instance, profile, request.overrides)
+                await self.start(instance, profile)
             except ServiceError as exc:
                 failures.append(exc)
                 tasks.cancel_scope.cancel()
@@ -99,12 +101,26 @@ class InstanceCreator:
         self._instances.add(instance)
         return instance
 
-    async def start(
-        self,
-        instance: Instance,
-        profile: RuntimeProfile,
-        overrides: InstanceCreateRequestOverrides | UnsetType = UNSET,
-    ) -> None:
+    def has_room(self, profile: RuntimeProfile) -> bool:
+        """Whether one more instance may be started; those on their way out count as long as their processes live."""
+        return self._present(profile) < launch_details(profile).max
+
+    def _present(self, profile: RuntimeProfile) -> int:
+        name = profile.runtime_profile
+        return len(self._instances.of_profile(name)) + len(self._instances.leaving_of(name))
+
+    def reserve_in_place_of(self, old: Instance, profile: RuntimeProfile) -> Instance:
+        """Take a place for an instance that is asked for as the old one was.
+
+        Raises:
+            InvalidRequestError: the profile no longer lets clients set what was set then.
+        """
+        check_overrides(launch_details(profile), _overrides(old))
+        new = self.reserve(profile, old.facts.metadata)
+        new.facts.overrides, new.facts.replaces = old.facts.overrides, old.instance_id
+        return new
+
+    async def start(self, instance: Instance, profile: RuntimeProfile) -> None:
         """Launch a reserved instance and wait until it is healthy; nothing is left of one that is not.
 
         Raises:
@@ -116,7 +132,7 @@ class InstanceCreator:
                 instance.facts.environment = surroundings.venv.name
             plan = plan_launch(
                 profile,
-                overrides,
+                _overrides(instance),
                 surroundings,
                 instance_id=instance.instance_id,
                 nonce=str(instance.facts.nonce),
@@ -129,6 +145,11 @@ class InstanceCreator:
                 await self._instances.discard(instance)
             raise
         self._instances.ready(instance)
+
+
+def _overrides(instance: Instance) -> InstanceCreateRequestOverrides | UnsetType:
+    given = instance.facts.overrides
+    return UNSET if given is None else InstanceCreateRequestOverrides.from_dict(given)
 
 
 def launch_details(profile: RuntimeProfile) -> AnyExec:

@@ -30,6 +30,7 @@ from arp_daemon.profile_files import read_profiles
 from arp_daemon.profiles import ProfileManager
 from arp_daemon.redaction import Redactor
 from arp_daemon.registration import Registrar
+from arp_daemon.rolling_restart import RollingRestarts
 from arp_daemon.run_queue import RunQueue
 from arp_daemon.runs import RunManager
 from arp_daemon.starter import Starter
@@ -76,6 +77,7 @@ class Daemon:
     creator: InstanceCreator
     registrar: Registrar
     drains: Drains
+    restarts: RollingRestarts
     starter: Starter
     admission: Admission
     pool: PoolKeeper
@@ -168,6 +170,7 @@ async def _take_up(
     instances = InstanceManager(store, starter)
     creator = InstanceCreator(instances, profiles, preparation, starter)
     drains = Drains(instances, store, tasks)
+    restarts = RollingRestarts(instances, creator, profiles, drains, store, queue.changed, tasks, stop)
     registrar = Registrar(instances, store, AllowedEndpoints(settings.allowed_endpoints), ask_system)
     attachment = Attachment(instances, drains, registrar, starter, store, preparation.redactor)
     matcher = Matcher(instances, profiles)
@@ -192,6 +195,7 @@ async def _take_up(
     tasks.start_soon(dispatcher.run)
     tasks.start_soon(open_runs.keep_time)
     tasks.start_soon(pool.run)
+    restarts.resume()
     return Daemon(
         settings,
         store,
@@ -200,6 +204,7 @@ async def _take_up(
         creator,
         registrar,
         drains,
+        restarts,
         starter,
         admission,
         pool,

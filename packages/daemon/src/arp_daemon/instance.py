@@ -30,6 +30,13 @@ _BATCH_CONCURRENCY = 64
 _PLAIN_CONCURRENCY = 4
 
 
+class Replacement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an instance is to be replaced: with how many at once at most, and how long its runs may go on."""
+
+    at_once: int = 1
+    grace_s: float | None = None
+
+
 class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What is stored of an instance, enough to find it again after a daemon restart."""
 
@@ -46,6 +53,12 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     environment: str | None = None
     """The name of the folder of the Python environment that it runs in."""
+    overrides: dict[str, Any] | None = None
+    """What the client who created it has set."""
+    replaces: str | None = None
+    """The instance in whose place it was started."""
+    replace: Replacement | None = None
+    """It is to be replaced by another one."""
     leaving: bool = False
     """It gets no more runs, and is stopped when those that it has have ended."""
     leave_by: float | None = None
@@ -56,6 +69,11 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     limits: dict[str, Any] = {}
     """What holds each limit of its profile on this machine, as the launcher says."""
     features: list[str] = []
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether it was ever healthy: what it is, and that it is ours, has been seen."""
+        return self.runtime_version is not None
 
     @property
     def identity(self) -> ProcessIdentity | None:
@@ -177,12 +195,14 @@ class Instance:
         """What is stored of it; the cursor is stored with the events."""
         return InstanceRecord(self.instance_id, msgspec.json.encode(self.facts), None)
 
-    def view(self) -> RuntimeInstance:
-        """The standard's RuntimeInstance."""
+    def view(self, *, outdated: bool) -> RuntimeInstance:
+        """The standard's RuntimeInstance. `outdated`: its profile has another version by now."""
         facts = self.facts
         extensions: dict[str, Any] = {"arp.runs": self.load, "arp.concurrency": self.concurrency}
         if facts.profile_version is not None:
             extensions["arp.profile_version"] = facts.profile_version
+        if outdated:
+            extensions["arp.outdated"] = True
         if self.error is not None:
             tail = "" if self.exited is None else self.exited.stderr_tail
             extensions["arp.error"] = {"reason": self.error, "stderr_tail": tail}

@@ -14,7 +14,7 @@ from arp_daemon.redaction import HIDDEN, hide_credentials
 if TYPE_CHECKING:
     from arp_model import RuntimeProfile
 
-ENVIRONMENT = "arp.environment"
+ENVIRONMENT, RESTART = "arp.environment", "arp.restart"
 
 # Where a profile may hold credentials: the places that packages come from.
 _PLACES = ("index_url", "extra_index_urls", "find_links", "requirements", "pip_spec")
@@ -47,7 +47,7 @@ def taken(extensions: dict[str, Any] | UnsetType) -> dict[str, Any] | UnsetType:
                         f'$.extensions["{key}"].{place}: {HIDDEN} is what answers show in place of credentials; '
                         "give the credentials again."
                     )
-    return {key: value for key, value in extensions.items() if key != ENVIRONMENT}
+    return {key: value for key, value in extensions.items() if key not in {ENVIRONMENT, RESTART}}
 
 
 def _says_how(key: str) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from arp_daemon.environments import EnvironmentManager
     from arp_daemon.exec_spec import AnyExec
+    from arp_daemon.instance import Instance
     from arp_daemon.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -97,6 +98,11 @@ class ProfileManager:
     def version(self, name: str) -> int:
         """How many times the profile was upserted."""
         return self._versions.get(name, 0)
+
+    def is_outdated(self, instance: Instance) -> bool:
+        """Whether an instance was launched from another version of its profile than there is now."""
+        current = self._versions.get(instance.runtime_profile or "")
+        return instance.facts.managed and current is not None and instance.facts.profile_version != current
 
     def all(self) -> list[RuntimeProfile]:
         """Return all profiles."""

@@ -16,6 +16,7 @@ from arp_model import (
     InstanceListResponse,
     InstanceRegisterRequest,
     InstanceRegisterResponse,
+    RuntimeInstance,
 )
 from arp_service.body import read_struct
 from arp_service.ids import check_id
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from arp_daemon.daemon import Daemon
+    from arp_daemon.instance import Instance
 
 
 def instance_routes(daemon: Daemon) -> list[Route]:
     """The routes of instances, bound to a daemon."""
 
+    def view(instance: Instance) -> RuntimeInstance:
+        return instance.view(outdated=daemon.profiles.is_outdated(instance))
+
     async def list_instances(_request: Request) -> Response:
-        return StructResponse(InstanceListResponse(instances=[i.view() for i in daemon.instances.all()]))
+        return StructResponse(InstanceListResponse(instances=[view(i) for i in daemon.instances.all()]))
 
     async def create_instances(request: Request) -> Response:
         daemon.stop.check()
@@ -40,13 +45,13 @@ def instance_routes(daemon: Daemon) -> list[Route]:
             raise ProfileNotLaunchableError(body.runtime_profile)
         created = await daemon.creator.create(body)
         daemon.pool.asked_for(created)
-        return StructResponse(InstanceCreateResponse(instances=[i.view() for i in created]))
+        return StructResponse(InstanceCreateResponse(instances=[view(i) for i in created]))
 
     async def register_instance(request: Request) -> Response:
         daemon.stop.check()
         body = await read_struct(request, InstanceRegisterRequest)
         instance = await daemon.registrar.register(body, _own_port(request))
-        return StructResponse(InstanceRegisterResponse(instance=instance.view()))
+        return StructResponse(InstanceRegisterResponse(instance=view(instance)))
 
     async def delete_instance(request: Request) -> Response:
         instance = daemon.instances.get(check_id(request.path_params["instance_id"], "instance_id"))
@@ -59,7 +64,7 @@ def instance_routes(daemon: Daemon) -> list[Route]:
         grace_s = find_grace_s(request)
         daemon.pool.let_go(instance)
         await daemon.drains.begin(instance, grace_s)
-        return StructResponse(instance.view())
+        return StructResponse(view(instance))
 
     return [
         Route("/v1/instances", list_instances),

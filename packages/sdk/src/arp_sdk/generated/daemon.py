@@ -54,6 +54,8 @@ __all__ = [
     "UpsertRuntimeProfileRequest",
     "DELETE_RUNTIME_PROFILE",
     "DeleteRuntimeProfileRequest",
+    "RESTART_RUNTIME_PROFILE",
+    "RestartRuntimeProfileRequest",
     "LIST_RUNS",
     "ListRunsRequest",
     "SUBMIT_RUN",
@@ -154,6 +156,14 @@ DELETE_RUNTIME_PROFILE = Operation(
     success=204,
     response=NoneType,
     query=("force",),
+)
+RESTART_RUNTIME_PROFILE = Operation(
+    name="restart_runtime_profile",
+    method="POST",
+    path="/v1/admin/runtime-profiles/{runtime_profile}:restart",
+    success=202,
+    response=RuntimeProfile,
+    query=("only_outdated", "max_unavailable", "grace_ms",),
 )
 LIST_RUNS = Operation(
     name="list_runs",
@@ -328,6 +338,23 @@ class DeleteRuntimeProfileRequest:
 
 
 @dataclass(frozen=True)
+class RestartRuntimeProfileRequest:
+    """The arguments of `restart_runtime_profile`.
+
+    Fields:
+      runtime_profile: The profile's name.
+      only_outdated: Only the instances that run an older version of the profile. Absent: all.
+      max_unavailable: How many instances are replaced at the same time. Absent: 1.
+      grace_ms: How long the runs that an instance has may go on. Absent: until they have ended.
+    """
+
+    runtime_profile: str
+    only_outdated: bool | None = None
+    max_unavailable: int | None = None
+    grace_ms: int | None = None
+
+
+@dataclass(frozen=True)
 class ListRunsRequest:
     """The arguments of `list_runs`.
 
@@ -464,6 +491,13 @@ class DaemonOperations(SyncClient):
         request = DeleteRuntimeProfileRequest(runtime_profile, force=force)
         return self._call(DELETE_RUNTIME_PROFILE, request)
 
+    def restart_runtime_profile(self, runtime_profile: RestartRuntimeProfileRequest | str, *, only_outdated: bool | None = None, max_unavailable: int | None = None, grace_ms: int | None = None) -> RuntimeProfile:
+        """Replace the instances of a runtime profile."""
+        if isinstance(runtime_profile, RestartRuntimeProfileRequest):
+            return self._call(RESTART_RUNTIME_PROFILE, runtime_profile)
+        request = RestartRuntimeProfileRequest(runtime_profile, only_outdated=only_outdated, max_unavailable=max_unavailable, grace_ms=grace_ms)
+        return self._call(RESTART_RUNTIME_PROFILE, request)
+
     def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RunListResponse:
         """List runs."""
         return self._call(LIST_RUNS, request or ListRunsRequest(page_size=page_size, page_token=page_token))
@@ -551,6 +585,13 @@ class AsyncDaemonOperations(AsyncClient):
             return await self._call(DELETE_RUNTIME_PROFILE, runtime_profile)
         request = DeleteRuntimeProfileRequest(runtime_profile, force=force)
         return await self._call(DELETE_RUNTIME_PROFILE, request)
+
+    async def restart_runtime_profile(self, runtime_profile: RestartRuntimeProfileRequest | str, *, only_outdated: bool | None = None, max_unavailable: int | None = None, grace_ms: int | None = None) -> RuntimeProfile:
+        """Replace the instances of a runtime profile."""
+        if isinstance(runtime_profile, RestartRuntimeProfileRequest):
+            return await self._call(RESTART_RUNTIME_PROFILE, runtime_profile)
+        request = RestartRuntimeProfileRequest(runtime_profile, only_outdated=only_outdated, max_unavailable=max_unavailable, grace_ms=grace_ms)
+        return await self._call(RESTART_RUNTIME_PROFILE, request)
 
     async def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RunListResponse:
         """List runs."""
