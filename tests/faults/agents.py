@@ -56,7 +56,7 @@ async def flooding(context: AgentContext) -> None:
 
 async def escaping(context: AgentContext) -> None:
     """Leave a grandchild in a session of its own, whose parents are gone, and never end."""
-    script = "sh -c 'sleep 600 & echo $!'"
+    script = "sh -c 'sleep 600 >/dev/null 2>&1 & echo $!'"
     done = subprocess.run(["setsid", "--fork", "sh", "-c", script], stdout=subprocess.PIPE, check=True)  # noqa: ASYNC221
     await context.step("escaped", pid=int(done.stdout))
     await anyio.sleep_forever()

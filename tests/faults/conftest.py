@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 _FULL_TIMEOUT_S = 3600
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The full repetitions take their time."""
-    for item in items:
-        if IS_FULL:
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "full: takes too long for a share, and is run by `nox -s faults` alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The full repetitions take their time; a share leaves out what has none."""
+    if IS_FULL:
+        for item in items:
             item.add_marker(pytest.mark.timeout(_FULL_TIMEOUT_S))
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

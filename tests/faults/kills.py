@@ -57,6 +57,12 @@ async def kill_busy_instance(scene: Scene) -> float:
     return anyio.current_time() - began
 
 
+async def kill_instance(scene: Scene) -> None:
+    """SIGKILL the one instance."""
+    (instance,) = await scene.daemon.instances()
+    os.kill(instance["extensions"]["arp.pid"], signal.SIGKILL)
+
+
 async def kill_launcher(scene: Scene) -> float:
     """SIGKILL the launcher, mostly in the middle of runs; return the seconds until nothing that it started is left."""
     launcher = await scene.daemon.launcher()

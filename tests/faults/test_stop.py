@@ -24,7 +24,7 @@ async def test_a_daemon_that_is_told_to_stop_ends_all_runs_and_streams_in_order(
 
     What ended in the grace succeeded; the rest is lost, which its stream tells; the next daemon has nothing open.
     """
-    rounds, ends = times(20), Counter(dict[str, int]())
+    rounds, ends = times(20, 1), Counter(dict[str, int]())
     for _ in range(rounds):
         await scene.daemon.stop()
         await scene.daemon.start("--drain-grace-s", "0.5")
