@@ -79,8 +79,8 @@ async def test_an_idle_instance_is_stopped_and_a_run_starts_another(daemon: Runn
 
 
 async def test_a_hung_instance_is_noticed_and_replaced(daemon: RunningDaemon) -> None:
-    """SIGSTOP: it does not answer; its run is lost, its process ends, another one takes its place."""
-    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", min=1, max=1)
+    """SIGSTOP: it does not answer; its run is lost, its process ends, another one takes its place. It gets no grace."""
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", min=1, max=1, stop_grace_s=300)
     (instance,) = await _until(daemon, lambda found: [i["state"] for i in found] == ["ready"])
     run_id = await daemon.submit("wait 60 seconds")
     await daemon.until_event(run_id, "step")

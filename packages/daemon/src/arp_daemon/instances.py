@@ -89,7 +89,7 @@ class InstanceManager:
         self.on_ready(instance)
 
     async def drop(self, instance: Instance, reason: str, *, by_itself: bool = True) -> None:
-        """An instance is of no use any more, by no wish of anybody: end what is left of it.
+        """An instance is of no use any more, by no wish of anybody: end what is left of it, at once.
 
         A registered one is not ours to end: it stays in the list, and may come back. One that did not end by itself
         is not held against its profile.
@@ -99,7 +99,7 @@ class InstanceManager:
         tail = "" if instance.exited is None else instance.exited.stderr_tail
         _log.warning("instance_dropped", instance_id=instance.instance_id, reason=reason, stderr_tail=tail)
         if instance.facts.managed:
-            await self.discard(instance)
+            await self.discard(instance, grace_s=0.0)
             if by_itself:
                 self.on_exit(instance, reason)
         else:
