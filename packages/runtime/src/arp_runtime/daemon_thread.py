@@ -22,18 +22,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Call(Generic[T]):
-    """One call, which a thread makes and a task waits for."""
+class DaemonCall(Generic[T]):
+    """One call, which a thread makes and a task waits for. `on_end` is called in the event loop when it has ended."""
 
-    def __init__(self, function: Callable[[], T], limiter: anyio.CapacityLimiter) -> None:
+    def __init__(self, function: Callable[[], T], name: str, on_end: Callable[[], None] = lambda: None) -> None:
         self.ended = anyio.Event()
         self._function = function
-        self._limiter = limiter
+        self._name = name
+        self._on_end = on_end
         self._token = current_token()
         self._value: list[T] = []
         self._error: BaseException | None = None
 
-    def make(self) -> None:
+    def start(self) -> None:
+        """Let a thread of its own make the call."""
+        Thread(target=copy_context().run, args=[self._make], name=self._name, daemon=True).start()
+
+    def outcome(self) -> T:
+        """What the function returned, once it has ended; raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value[0]
+
+    def _make(self) -> None:
         """Runs in the thread."""
         try:
             self._value.append(self._function())
@@ -42,14 +53,8 @@ class _Call(Generic[T]):
         with suppress(RunFinishedError):  # the loop has ended, and nobody waits any more
             run_in_loop(self._end, token=self._token)
 
-    def outcome(self) -> T:
-        """What the function returned; raises what it raised."""
-        if self._error is not None:
-            raise self._error
-        return self._value[0]
-
     def _end(self) -> None:
-        self._limiter.release_on_behalf_of(self)
+        self._on_end()
         self.ended.set()
 
 
@@ -58,8 +63,9 @@ async def call_in_daemon_thread(function: Callable[[], T], name: str, limiter: a
 
     Cancelled, it ends at once and leaves the thread behind, which keeps its place in the limiter until it ends.
     """
-    call = _Call(function, limiter)
-    await limiter.acquire_on_behalf_of(call)
-    Thread(target=copy_context().run, args=[call.make], name=name, daemon=True).start()
+    borrower = object()
+    call = DaemonCall(function, name, lambda: limiter.release_on_behalf_of(borrower))
+    await limiter.acquire_on_behalf_of(borrower)
+    call.start()
     await call.ended.wait()
     return call.outcome()

@@ -9,24 +9,18 @@ from __future__ import annotations
 
 import inspect
 from concurrent.futures import CancelledError
-from contextlib import suppress
-from threading import Thread
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
-from anyio import RunFinishedError
 from anyio.from_thread import BlockingPortal
-from anyio.from_thread import run_sync as run_sync_in_loop
-from anyio.lowlevel import current_token
 
 from arp_runtime.agent_events import Telling
+from arp_runtime.daemon_thread import DaemonCall
 from arp_runtime.sync_agent import SyncAgentContext
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
-
-    from anyio.lowlevel import EventLoopToken
 
     from arp_model import ResourceRef, RunEventType, ToolDefinition
     from arp_runtime.agent import AgentContext
@@ -100,41 +94,15 @@ def call_plain(function: Callable[[SyncAgentContext], Any], context: SyncAgentCo
             context.emit(event.type, event.data)
 
 
-class _Call:
-    """One call of a plain function, which its thread makes and the event loop waits for."""
-
-    def __init__(self, function: Callable[[SyncAgentContext], Any], token: EventLoopToken) -> None:
-        self.ended = anyio.Event()
-        self._function = function
-        self._token = token
-        self._value: Any = None
-        self._error: BaseException | None = None
-
-    def make(self, context: SyncAgentContext) -> None:
-        """Runs in the thread."""
-        try:
-            self._value = call_plain(self._function, context)
-        except BaseException as error:  # noqa: BLE001 - it is raised again in the event loop
-            self._error = error
-        with suppress(RunFinishedError):  # nobody waits any more
-            run_sync_in_loop(self.ended.set, token=self._token)
-
-    def outcome(self) -> Any:
-        """What the function returned; raises what it raised."""
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-
 async def call_in_thread(function: Callable[[SyncAgentContext], Any], context: AgentContext) -> Any:
     """Call a plain function in a thread of its own, and return what it returns.
 
     Cancelled, it ends at once, and leaves the thread behind.
     """
-    call = _Call(function, current_token())
     async with BlockingPortal() as portal:
         sync_context = SyncAgentContext(context.request, context.run_id, ThreadPort(context, portal))
-        Thread(target=call.make, args=[sync_context], name=f"run {context.run_id}", daemon=True).start()
+        call = DaemonCall(partial(call_plain, function, sync_context), f"run {context.run_id}")
+        call.start()
         try:
             await call.ended.wait()
         finally:
