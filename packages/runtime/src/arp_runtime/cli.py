@@ -21,5 +21,7 @@ def main() -> None:
     """Run `arp-runtime` with the arguments in `sys.argv`."""
     app = service_command_line("arp-runtime", "arp-runtime", "Executes runs: one agent's work on one goal.")
     app.command(serve_command, name="serve")
+    app.command("arp_runtime.commands.run:run_command", name="run")
+    app.command("arp_runtime.commands.init:init_command", name="init")
     app.command("arp_runtime.commands.tools:tools_command", name="tools")
     app()
