@@ -1,4 +1,4 @@
-"""Our runtime's additions: many runs in one request, and one stream for all runs."""
+"""Our additions: many runs in one request, and a runtime's one stream for all runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.requirement("batch.as_if_alone")
-def test_each_of_a_batch_is_treated_alone(runtime: Service) -> None:
+def test_each_of_a_batch_is_treated_alone(service: Service) -> None:
     """What is wrong in one item is told of it, in its place, and the others run."""
-    taken, _ = runtime.run("What is (19*23)?", run_id=new_id("taken"))
+    taken, _ = service.run("What is (19*23)?", run_id=new_id("taken"))
     first, last = new_id("first"), new_id("last")
     runs = [
         {"run_id": first, "input": {"goal": "What is (19*23)?"}},
@@ -29,22 +29,22 @@ def test_each_of_a_batch_is_treated_alone(runtime: Service) -> None:
         7,
         {"run_id": last, "input": {"goal": "fail"}},
     ]
-    response = runtime.http.post("/v1/runs:batch", json={"runs": runs})
+    response = service.http.post("/v1/runs:batch", json={"runs": runs})
     results = read(response, "runtime/runs/run_batch_response")["results"]
     found = [item["status"]["run_id"] if "status" in item else item["error"]["code"] for item in results]
     assert found == [first, "invalid_request", "run_conflict", "invalid_request", "invalid_request", last]
-    assert runtime.finish(first)[0]["state"] == "succeeded"
-    assert runtime.finish(last)[0]["state"] == "failed"
+    assert service.finish(first)[0]["state"] == "succeeded"
+    assert service.finish(last)[0]["state"] == "failed"
 
 
 @pytest.mark.requirement("batch.size")
 @pytest.mark.parametrize("size", [0, 1001])
-def test_a_batch_has_bounds(runtime: Service, size: int) -> None:
+def test_a_batch_has_bounds(service: Service, size: int) -> None:
     """None of its runs is started where there are too many."""
     run_id = new_id("bounded")
     runs = [{"run_id": run_id, "input": {"goal": "x"}}] * size
-    read_error(runtime.http.post("/v1/runs:batch", json={"runs": runs}), 400, "invalid_request")
-    read_error(runtime.http.get(f"/v1/runs/{run_id}"), 404, "run_not_found")
+    read_error(service.http.post("/v1/runs:batch", json={"runs": runs}), 400, "invalid_request")
+    read_error(service.http.get(f"/v1/runs/{run_id}"), 404, "run_not_found")
 
 
 @pytest.mark.requirement("feed.all_runs")

@@ -24,7 +24,8 @@ def test_version_lists_v1(service: Service) -> None:
     ("kind", "features"),
     [
         ("runtime", {"runs.batch", "events", "run.events", "run.events.ndjson", "run.cancel"}),
-        ("daemon", {"run.events", "run.events.ndjson", "run.cancel"}),
+        ("daemon", {"run.events", "run.events.ndjson", "run.events.on_disconnect", "run.cancel"}),
+        ("daemon", {"runs.batch", "runs.filter", "runs.cancel", "runs.idempotency_key"}),
     ],
 )
 def test_additions_are_announced(kind: str, features: set[str], request: pytest.FixtureRequest) -> None:

@@ -28,6 +28,8 @@ ADDITIONS = {
     ("daemon", "get_instance_logs"),
     ("daemon", "restart_runtime_profile"),
     ("daemon", "stream_run_events"),
+    ("daemon", "submit_runs"),
+    ("daemon", "cancel_runs"),
 }
 
 
@@ -144,10 +146,13 @@ def test_additions_are_marked_and_nothing_else_is() -> None:
 
 
 def test_schemas_of_additions_are_marked() -> None:
-    """The schemas beyond the standard are exactly those of the batch."""
+    """The schemas beyond the standard are exactly those of the batch, and of canceling by filter."""
     marked = {name for name in SCHEMAS if schema(name).get("x-arp-addition")}
-    folder = "runtime/runs/run_batch_"
-    assert marked == {f"{folder}{part}.schema.json" for part in ("request", "item", "response")}
+    batch, cancel = "runtime/runs/run_batch_", "daemon/runs/run_cancel_"
+    assert marked == {
+        *(f"{batch}{part}.schema.json" for part in ("request", "item", "response")),
+        *(f"{cancel}{part}.schema.json" for part in ("request", "response")),
+    }
 
 
 @pytest.mark.parametrize("service", OPENAPI)

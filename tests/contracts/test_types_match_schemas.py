@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # One value of each JSON type, and some at the edges of what schemas allow.
 VALUES: list[Any] = [None, True, "", "text", "a.b", 0, 1, -1, 1001, 1.5, [], ["text"], [1], {}, {"a.b": "c"}, {"a": 1}]
 # Times are not mixed in: jsonschema does not look at formats.
-TIMES = {"time", "started_at", "ended_at", "built_at"}
+TIMES = {"time", "started_at", "ended_at", "built_at", "created_after", "created_before"}
 MODEL_EXAMPLES = [name for name in EXAMPLES if resolved(schema_of_example(name)).get("properties")]
 
 

@@ -6,13 +6,17 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from arp_daemon.ceilings import Ceilings
 from arp_model import RunRequest, RunRequestLimits
 from arp_service.errors import InvalidRequestError
+from support.daemon import running_daemon
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.daemon import RunningDaemon
 
 _FORKED: dict[str, Any] = {"driver": "runtime", "template": "arp_runtime.cli:main", "max": 1}
@@ -34,6 +38,54 @@ async def test_a_full_queue_refuses_and_has_room_again(daemon: RunningDaemon) ->
     for run_id in queued:
         await daemon.end(run_id)
     await daemon.end(await daemon.submit("What is 1+1?", **select))
+
+
+async def test_a_queue_never_holds_more_than_it_may(daemon: RunningDaemon) -> None:
+    """Of many submissions at once, alone and in a batch, exactly as many are taken as there is room for."""
+    await daemon.put_profile("default", **_FORKED, concurrency=1, max_queued=5)
+    first = await daemon.submit("wait 60 seconds")
+    await daemon.until_event(first, "step")
+    body = {"input": {"goal": "wait 60 seconds"}}
+    codes: list[str] = []
+
+    async def submit() -> None:
+        response = await daemon.client.post("/v1/runs", json=body)
+        codes.append(response.json().get("error", {}).get("code", "taken"))
+
+    async def submit_batch() -> None:
+        response = await daemon.client.post("/v1/runs:batch", json={"runs": [body] * 10})
+        codes.extend(item.get("error", {}).get("code", "taken") for item in response.json()["results"])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(submit_batch if number % 5 == 0 else submit)
+    assert sorted(set(codes)) == ["queue_full", "taken"]
+    assert codes.count("taken") == 5
+    assert (await daemon.client.post("/v1/runs:cancel", json={"all": True})).json()["count"] == 6
+
+
+async def test_what_waits_is_bounded_in_bytes_whatever_its_profile(tmp_path: Path) -> None:
+    """429 queue_full with Retry-After where the requests hold too much together; room comes with each that leaves."""
+    async with running_daemon(tmp_path / "data", "--max-queued-bytes", "10000") as daemon:
+        await daemon.put_profile("default", **_FORKED, concurrency=1)
+        await daemon.put_profile("other", **_FORKED, concurrency=1)
+        for profile in ("default", "other"):
+            select = {"runtime_selector": {"runtime_profile": profile}}
+            await daemon.until_event(
+                await daemon.submit("wait 60 seconds", run_id=f"first-{profile}", **select), "step"
+            )
+        large = {"goal": "wait 60 seconds", "context": {"text": "x" * 6000}}
+        taken = await daemon.client.post("/v1/runs", json={"run_id": "large", "input": large})
+        assert taken.status_code == 202
+        select = {"runtime_selector": {"runtime_profile": "other"}}
+        refused = await daemon.client.post("/v1/runs", json={"input": large, **select})
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"], error["retryable"]) == (429, "queue_full", True)
+        assert (error["details"], refused.headers["Retry-After"]) == ({"max_queued_bytes": 10000}, "1")
+        await daemon.submit("What is 1+1?", **select)
+        await daemon.client.post("/v1/runs/large:cancel")
+        assert (await daemon.client.post("/v1/runs", json={"input": large, **select})).status_code == 202
+        await daemon.client.post("/v1/runs:cancel", json={"all": True})
 
 
 async def test_a_run_may_not_reach_over_the_ceilings_and_gets_them_where_it_says_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -28,3 +29,46 @@ async def test_lines_of_json_tell_the_same_as_frames(daemon: RunningDaemon) -> N
     assert live == events
     for seen in range(len(events)):
         assert await _lines(daemon, run_id, seen) == events[seen + 1 :]
+
+
+async def test_a_watcher_that_asks_for_it_takes_its_run_along(daemon: RunningDaemon) -> None:
+    """With `on_disconnect=cancel` the run is canceled when this watcher goes away, whatever others watch it."""
+    run_id = await daemon.submit("wait 60 seconds")
+    async with daemon.client.stream("GET", f"/v1/runs/{run_id}/events?on_disconnect=cancel") as response:
+        chunks = response.aiter_raw()
+        assert await anext(chunks)
+        other = await daemon.client.head(f"/v1/runs/{run_id}/events?on_disconnect=cancel")
+        assert other.status_code == 200
+        assert (await daemon.get(f"/v1/runs/{run_id}"))["state"] == "running"
+    assert (await daemon.end(run_id))["state"] == "canceled"
+
+
+async def test_a_watcher_that_sees_the_end_cancels_nothing(daemon: RunningDaemon) -> None:
+    """The run had ended when the watcher went."""
+    run_id = await daemon.submit("What is 1+1?")
+    response = await daemon.client.get(f"/v1/runs/{run_id}/events?on_disconnect=cancel")
+    assert "event: final" in response.text
+    assert (await daemon.get(f"/v1/runs/{run_id}"))["state"] == "succeeded"
+
+
+async def test_a_wish_that_is_not_known_is_refused(daemon: RunningDaemon) -> None:
+    """400 by name, instead of a run that goes on unexpectedly."""
+    run_id = await daemon.submit("What is 1+1?")
+    for query in ("on_disconnect=", "on_disconnect=keep", "on_disconnect=cancel&on_disconnect=cancel"):
+        refused = await daemon.client.get(f"/v1/runs/{run_id}/events?{query}")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
+        assert "on_disconnect" in refused.json()["error"]["message"]
+
+
+async def test_a_daemon_that_stops_cancels_nothing_by_closing_its_streams(daemon: RunningDaemon) -> None:
+    """The watcher did not leave: a run that waits is still there for the next daemon."""
+    await daemon.put_profile("default", driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
+    first = await daemon.submit("wait 1 seconds")
+    second = await daemon.submit("What is 1+1?")
+    await daemon.until_event(first, "step")
+    async with daemon.client.stream("GET", f"/v1/runs/{second}/events?on_disconnect=cancel") as response:
+        daemon.process.send_signal(signal.SIGTERM)
+        assert await response.aread() == b""
+    assert await daemon.stop() == 0
+    await daemon.start()
+    assert (await daemon.end(second))["state"] == "succeeded"

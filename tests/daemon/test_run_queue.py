@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timezone
 
 from hypothesis import given
@@ -18,7 +19,7 @@ _NOW = datetime.now(timezone.utc)
 
 
 def _run(position: int, selector: Selector = _A) -> OpenRun:
-    record = RunRecord(position, f"r{position}", RunState.QUEUED, b"", _NOW, None, None, None, 0, None, None)
+    record = RunRecord(position=position, run_id=f"r{position}", state=RunState.QUEUED, request=b"12", created_at=_NOW)
     return OpenRun(record, selector)
 
 
@@ -49,3 +50,31 @@ def test_a_run_is_taken_out_once() -> None:
     assert queue.remove(run)
     assert not queue.remove(run)
     assert queue.selectors() == []
+
+
+@given(st.lists(st.tuples(st.sampled_from(["put", "take", "remove"]), st.integers(0, 5)), max_size=60))
+def test_whatever_is_done_the_queue_is_a_sorted_list(steps: list[tuple[str, int]]) -> None:
+    """Puts, takes and removals in any order leave what they would leave in a list, and count its bytes."""
+    queue, model = RunQueue(), dict[int, OpenRun]()
+    for what, position in steps:
+        if what == "put" and position not in model:
+            model[position] = _run(position)
+            queue.put(model[position])
+        elif what == "take" and model:
+            assert queue.take(_A) is model.pop(min(model))
+        elif what == "remove" and position in model:
+            assert queue.remove(model.pop(position))
+        assert (queue.waiting(_A), queue.bytes) == (len(model), 2 * len(model))
+    assert list(queue.drain(_A)) == [run for _, run in sorted(model.items())]
+
+
+def test_runs_that_are_taken_out_leave_nothing_behind() -> None:
+    """However many come and go behind one that waits, they cost no memory."""
+    queue = RunQueue()
+    queue.put(_run(0))
+    for position in range(1, 10_000):
+        run = _run(position)
+        queue.put(run)
+        queue.remove(run)
+    assert len(queue) == 1
+    assert sys.getsizeof(queue._lines[_A]._heap) < 10_000

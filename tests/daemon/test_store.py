@@ -46,7 +46,7 @@ async def store(path: Path) -> AsyncIterator[Store]:
 
 
 async def _add(store: Store, run_id: str = "r1") -> RunRecord:
-    record = await store.insert_run(NewRun(run_id, b'{"input":{"goal":"x"}}', _NOW))
+    [record] = await store.insert_runs([NewRun(run_id, b'{"input":{"goal":"x"}}', _NOW)])
     assert record is not None
     return record
 
@@ -64,7 +64,7 @@ async def test_an_id_is_taken_once(store: Store) -> None:
     taken: list[RunRecord | None] = []
 
     async def insert() -> None:
-        taken.append(await store.insert_run(NewRun("same", b"{}", _NOW)))
+        taken.extend(await store.insert_runs([NewRun("same", b"{}", _NOW)]))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(50):

@@ -43,6 +43,8 @@ KNOWN = [
     "RunBatchItem",
     "RunBatchRequest",
     "RunBatchResponse",
+    "RunCancelRequest",
+    "RunCancelResponse",
     "RunEvent",
     "RunEventType",
     "RunListResponse",

@@ -31,6 +31,7 @@ class Seen:
     method: str
     path: str
     query: dict[str, str]
+    pairs: list[tuple[str, str]]
     headers: dict[str, str]
     body: bytes
 
@@ -56,7 +57,8 @@ class Service:
         request = Request(scope, receive)
         path = scope["raw_path"].decode()
         body = await request.body()
-        seen = Seen(request.method, path, dict(request.query_params), dict(request.headers), body)
+        query = request.query_params
+        seen = Seen(request.method, path, dict(query), query.multi_items(), dict(request.headers), body)
         self.seen.append(seen)
         missing = 404, {"error": {"code": "route_not_found", "message": f"No answer for {path}."}}
         status, content = self.answers.get((request.method, path), missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,6 +34,9 @@ INVOKE = tool_registry.InvokeToolRequest("c1", {"n": 1}, tool_id="t", caller={"t
 INVOKE_MODEL = models.ToolInvocationRequest("c1", {"n": 1}, tool_id="t", caller=models.ResourceRef("run", "r1"))
 INVOKE_BODY = {"invocation_id": "c1", "args": {"n": 1}, "tool_id": "t", "caller": {"type": "run", "id": "r1"}}
 BATCH = models.RunBatchRequest([RUN])
+BATCH_ANSWER = {"results": [{"status": STATUS}, {"error": {"code": "run_conflict", "message": "m"}}]}
+CANCEL = models.RunCancelRequest(label=["team=search"], dry_run=True)
+CANCELED = {"count": 1, "run_ids": ["r1"], "dry_run": True}
 
 # client, method, argument, HTTP method, path, answer, body that is sent
 CALLS: list[tuple[str, str, Any, str, str, Any, Any]] = [
@@ -121,6 +125,24 @@ CALLS: list[tuple[str, str, Any, str, str, Any, Any]] = [
 ]
 
 
+CALLS += [
+    ("Daemon", "submit_runs", argument, "POST", "/v1/runs:batch", BATCH_ANSWER, {"runs": [RUN_BODY]})
+    for argument in (BATCH, daemon.SubmitRunsRequest(BATCH))
+]
+CALLS += [
+    (
+        "Daemon",
+        "cancel_runs",
+        argument,
+        "POST",
+        "/v1/runs:cancel",
+        CANCELED,
+        {"label": ["team=search"], "dry_run": True},
+    )
+    for argument in (CANCEL, daemon.CancelRunsRequest(CANCEL))
+]
+
+
 @pytest.mark.parametrize(("client", "name", "argument", "method", "path", "answer", "body"), CALLS)
 async def test_a_method_makes_its_call_and_decodes_the_answer(
     service: Service,
@@ -174,6 +196,40 @@ async def test_a_truth_value_goes_into_the_query_as_json_has_it(
     service.answer("DELETE", "/v1/admin/runtime-profiles/p", status=204)
     await caller.call("Daemon", service.url, "delete_runtime_profile", "p", force=force)
     assert service.seen[0].query == query
+
+
+async def test_filters_go_into_the_query(service: Service, caller: Caller) -> None:
+    """A list is as many parameters of one name, and a time bears its zone."""
+    service.answer("GET", "/v1/runs", {"runs": []})
+    noon = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=1)))
+    filters = {"state": [models.RunState.QUEUED, models.RunState.RUNNING], "label": ["a=1", "b=2&c"]}
+    await caller.call("Daemon", service.url, "list_runs", **filters, runtime_profile="p", created_after=noon)
+    assert service.seen[0].pairs == [
+        ("state", "queued"),
+        ("state", "running"),
+        ("runtime_profile", "p"),
+        ("label", "a=1"),
+        ("label", "b=2&c"),
+        ("created_after", "2026-01-31T12:00:00+01:00"),
+    ]
+    with pytest.raises(ArpRequestError, match="zone"):
+        await caller.call("Daemon", service.url, "list_runs", created_before=noon.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("args", "options"),
+    [([RUN], {"idempotency_key": "k-1"}), ([daemon.SubmitRunRequest(RUN, idempotency_key="k-1")], {})],
+)
+async def test_an_idempotency_key_is_a_header(
+    service: Service, caller: Caller, args: list[Any], options: dict[str, Any]
+) -> None:
+    """Given by name or in a request object; without one there is no header."""
+    service.answer("POST", "/v1/runs", STATUS, status=202)
+    await caller.call("Daemon", service.url, "submit_run", *args, **options)
+    await caller.call("Daemon", service.url, "submit_run", RUN)
+    assert [seen.headers.get("idempotency-key") for seen in service.seen] == ["k-1", None]
+    with pytest.raises(ArpRequestError, match="Idempotency-Key"):
+        await caller.call("Daemon", service.url, "submit_run", RUN, idempotency_key="a\nb: c")
 
 
 async def test_what_is_not_given_is_not_in_the_query(service: Service, caller: Caller) -> None:

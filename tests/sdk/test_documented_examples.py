@@ -33,6 +33,7 @@ PRINTED = [
     "{'run_id': 'r1', 'ok': True}\n",
     "0 step {'n': 0}\n1 final {'n': 1}\n",
     "0 step {'n': 0}\n1 final {'n': 1}\n",
+    "r1\nToo much waits.\n1\n2\n",
     "404 run_not_found\n",
 ]
 
@@ -47,6 +48,11 @@ def daemon(service: Service) -> Service:
     service.answer("GET", "/v1/runs/r1/result", {"run_id": "r1", "ok": True})
     service.answer("GET", "/v1/runs/r1/events", EVENTS)
     service.media_types["GET", "/v1/runs/r1/events"] = "text/event-stream"
+    refused = {"error": {"code": "queue_full", "message": "Too much waits."}}
+    queued = {"run_id": "r1", "state": "queued"}
+    service.answer("POST", "/v1/runs:batch", {"results": [{"status": queued}, refused]})
+    service.answer("GET", "/v1/runs", {"runs": [queued]})
+    service.answer("POST", "/v1/runs:cancel", {"count": 2, "run_ids": ["r1", "r2"], "dry_run": True})
     missing = {"error": {"code": "run_not_found", "message": "Run 'no-such-run' does not exist."}}
     service.answer("GET", "/v1/runs/no-such-run", missing, status=404)
     return service

@@ -62,7 +62,8 @@ REQUESTS = [
 # Module, model that the facade module offers beside its client.
 MODELS = {
     "daemon": "Health InstanceCreateRequest InstanceCreateResponse InstanceListResponse InstanceRegisterRequest "
-    "InstanceRegisterResponse RunListResponse RunRequest RunResult RunStatus RuntimeProfile RuntimeProfileListResponse "
+    "InstanceRegisterResponse RunBatchItem RunBatchRequest RunBatchResponse RunCancelRequest RunCancelResponse "
+    "RunListResponse RunRequest RunResult RunState RunStatus RuntimeProfile RuntimeProfileListResponse "
     "RuntimeProfileUpsertRequest TraceResponse VersionInfo",
     "runtime": "Health RunRequest RunResult RunStatus VersionInfo",
     "tool_registry": "Health ToolDefinition ToolInvocationResult VersionInfo",
@@ -195,6 +196,8 @@ def test_generated_operations_are_those_of_the_document(service: str) -> None:
         assert type_name(operation.body or NoneType) == content_type(body)
         parameters = [resolve(service, p) for p in [*item.get("parameters", []), *said.get("parameters", [])]]
         assert list(operation.query) == [p["name"] for p in parameters if p["in"] == "query"]
+        headers = [p["name"] for p in parameters if p["in"] == "header" and p["name"] != "Last-Event-ID"]
+        assert [header for _, header in operation.headers] == headers
 
 
 def resolve(service: str, node: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from starlette.routing import Route
 
 from arp_service import event_stream
 from arp_service.changed import Changed
-from arp_service.event_stream import Frames, read_after, stream_response, wants_json_lines
+from arp_service.event_stream import EventStream, Frames, read_after, wants_json_lines
 from arp_service.sse import frame, json_lines
 from arp_service.stopping import Stop
 from support.serving import served
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
-    from sse_starlette import EventSourceResponse
     from starlette.requests import Request
 
 _JSON_LINES = {"Accept": "application/x-ndjson"}
@@ -45,9 +46,10 @@ class _Log:
         await self._changed.wait()
 
 
-def _app(log: _Log, stop: Stop) -> Starlette:
-    async def events(request: Request) -> EventSourceResponse:
-        return stream_response(log, read_after(request) + 1, stop, as_json_lines=wants_json_lines(request))
+def _app(log: _Log, stop: Stop, on_left: Callable[[], None] | None = None) -> Starlette:
+    async def events(request: Request) -> EventStream:
+        position, as_json_lines = read_after(request) + 1, wants_json_lines(request)
+        return EventStream(log, position, stop, as_json_lines=as_json_lines, on_left=on_left)
 
     return Starlette(routes=[Route("/events", events)])
 
@@ -85,3 +87,33 @@ async def test_a_silent_stream_of_lines_has_empty_ones(monkeypatch: pytest.Monke
                 if seen.count("") == 2:
                     log.add(last=True)
     assert [json.loads(line) for line in seen if line] == [{"n": 0}, {"n": 1}]
+
+
+async def test_a_reader_that_leaves_before_the_end_is_noticed() -> None:
+    """Once; not one that saw the end, and not one that asked for the headers alone."""
+    log, stop, left = _Log(1), Stop(), anyio.Event()
+    async with served(_app(log, stop, left.set), stop) as client:
+        assert (await client.head("/events")).status_code == 200
+        assert not left.is_set()
+        async with client.stream("GET", "/events") as stream:
+            chunks = stream.aiter_raw()
+            assert await anext(chunks)
+        with anyio.fail_after(10):
+            await left.wait()
+    log, stop, left = _Log(1, ended=True), Stop(), anyio.Event()
+    async with served(_app(log, stop, left.set), stop) as client:
+        await client.get("/events")
+    assert not left.is_set()
+
+
+async def test_a_stop_is_not_taken_for_readers_that_leave() -> None:
+    """Their streams end with the process, not by their will."""
+    log, stop, left = _Log(1), Stop(), anyio.Event()
+    async with served(_app(log, stop, left.set), stop) as client, client.stream("GET", "/events") as stream:
+        chunks = stream.aiter_raw()
+        await anext(chunks)
+        stop.requested.set()
+        log.add()
+        with anyio.fail_after(10):
+            assert [chunk async for chunk in chunks]
+    assert not left.is_set()

@@ -19,6 +19,8 @@ _SCALARS = {"string": "str", "integer": "int", "boolean": "bool", "number": "flo
 
 # Request objects whose fields are the body's own are written by hand, in this module of arp_sdk.
 _HAND_WRITTEN = {"invoke_tool": "arp_sdk._invoke_tool"}
+# Headers that the clients set themselves.
+_OWN_HEADERS = {"Last-Event-ID"}
 # Streams that never end have no method that returns them whole.
 _ENDLESS = {"stream_events"}
 
@@ -29,11 +31,12 @@ class OpenApiError(Exception):
 
 @dataclass(frozen=True)
 class Field:
-    """One value that a caller gives."""
+    """One value that a caller gives. `wire_name` is its name in a query or as a header."""
 
     name: str
     type: str
     doc: str
+    wire_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class OperationSpec:
     media_type: str
     path_fields: tuple[Field, ...]
     query_fields: tuple[Field, ...]
+    header_fields: tuple[Field, ...]
     body: Field | None
     doc: str
     request: str
@@ -58,6 +62,11 @@ class OperationSpec:
     def required(self) -> tuple[Field, ...]:
         """What a caller cannot leave out."""
         return (*self.path_fields, *((self.body,) if self.body else ()))
+
+    @property
+    def optional(self) -> tuple[Field, ...]:
+        """What a caller may give."""
+        return (*self.query_fields, *self.header_fields)
 
 
 def operation_files(openapi_dir: Path) -> dict[str, str]:
@@ -97,15 +106,16 @@ def render(service: str, operations: list[OperationSpec]) -> str:
         title=title,
         operations=operations,
         models=_models(operations),
+        with_times=any(field.type == "datetime" for operation in operations for field in operation.optional),
     )
 
 
 def _models(operations: list[OperationSpec]) -> list[str]:
     """Return the names that a module takes from arp_model."""
     texts = [operation.response for operation in operations]
-    texts += [operation.body.type for operation in operations if operation.body]
+    texts += [field.type for operation in operations for field in (*operation.required, *operation.optional)]
     words = {word for text in texts for word in re.findall(r"\w+", text)}
-    return sorted(words - {"list", "str", "NoneType"})
+    return sorted(words - {"list", "datetime", "NoneType", *_SCALARS.values()})
 
 
 def _operation(document: dict[str, Any], path: str, method: str, item: dict[str, Any]) -> OperationSpec:
@@ -122,6 +132,7 @@ def _operation(document: dict[str, Any], path: str, method: str, item: dict[str,
         media_type=media_type,
         path_fields=tuple(_field(p) for p in parameters if p["in"] == "path"),
         query_fields=tuple(_field(p) for p in parameters if p["in"] == "query"),
+        header_fields=tuple(_field(p) for p in parameters if p["in"] == "header" and p["name"] not in _OWN_HEADERS),
         body=_body(spec),
         doc=spec["summary"],
         request="".join(word.capitalize() for word in name.split("_")) + "Request",
@@ -154,7 +165,8 @@ def _body(spec: dict[str, Any]) -> Field | None:
 def _field(parameter: dict[str, Any]) -> Field:
     if (parameter["in"] == "path") != parameter["required"]:
         raise OpenApiError(f"{parameter['name']}: path parameters are required, and no others")
-    return Field(parameter["name"], _type(parameter["schema"]), parameter["description"])
+    name = parameter["name"].replace("-", "_").lower()
+    return Field(name, _type(parameter["schema"]), parameter["description"], parameter["name"])
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -162,6 +174,8 @@ def _type(schema: dict[str, Any]) -> str:
         return str(schema["$ref"].rpartition("/")[2])
     if schema["type"] == "array":
         return f"list[{_type(schema['items'])}]"
+    if schema.get("format") == "date-time":
+        return "datetime"
     return _SCALARS[schema["type"]]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from arp_daemon.routes.instance_logs import instance_log_routes
 from arp_daemon.routes.instances import instance_routes
 from arp_daemon.routes.profiles import profile_routes
+from arp_daemon.routes.run_collection import run_collection_routes
 from arp_daemon.routes.runs import run_routes
 from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
 
     from arp_daemon.daemon import Daemon
 
-FEATURES = ("run.events", "run.events.ndjson", "run.cancel", "instance.logs")
+FEATURES = (
+    "runs.batch",
+    "runs.filter",
+    "runs.cancel",
+    "runs.idempotency_key",
+    "run.events",
+    "run.events.ndjson",
+    "run.events.on_disconnect",
+    "run.cancel",
+    "instance.logs",
+)
 INFO = ServiceInfo("arp-daemon", "arp-daemon", FEATURES)
 
 
@@ -29,6 +40,7 @@ def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starl
     return create_app(
         [
             *info_routes(INFO, daemon.checks),
+            *run_collection_routes(daemon),
             *run_routes(daemon),
             *instance_routes(daemon),
             *instance_log_routes(daemon),

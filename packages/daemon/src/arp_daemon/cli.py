@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio
 import structlog
+from cyclopts import Parameter, validators
 
 from arp_daemon.allowed_endpoints import EndpointPattern, read_pattern
 from arp_daemon.app import daemon_app
 from arp_daemon.daemon import DataDirInUseError, open_daemon
 from arp_daemon.launcher.errors import LauncherStartError
 from arp_daemon.profile_files import ProfileFileError
-from arp_daemon.settings import DEFAULT_PORT, Settings, default_data_dir
+from arp_daemon.settings import DEFAULT_MAX_QUEUED_BYTES, DEFAULT_PORT, Settings, default_data_dir
 from arp_service.command_line import service_command_line
 from arp_service.door import OwnUserOnly
 from arp_service.logs import configure_logging
@@ -49,6 +50,7 @@ def serve_daemon(
     auto_port: bool = False,
     data_dir: Path | None = None,
     drain_grace_s: float = 10.0,
+    max_queued_bytes: Annotated[int, Parameter(validator=validators.Number(gte=1))] = DEFAULT_MAX_QUEUED_BYTES,
     profiles: Path | None = None,
     secrets_dir: Path | None = None,
     allow_env_from: list[str] | None = None,
@@ -70,6 +72,8 @@ def serve_daemon(
         Where runs, events, profiles and logs are kept; by default the user's data folder.
     drain_grace_s
         Seconds that running work gets to finish when the daemon stops.
+    max_queued_bytes
+        How large the requests of waiting runs may be, together; one more is refused.
     profiles
         A TOML file, or a folder of them, with profiles that are put at start.
     secrets_dir
@@ -88,6 +92,7 @@ def serve_daemon(
     settings = Settings(
         data_dir=(data_dir or default_data_dir()).absolute(),
         drain_grace_s=drain_grace_s,
+        max_queued_bytes=max_queued_bytes,
         secrets_dir=None if secrets_dir is None else secrets_dir.absolute(),
         allow_env_from=tuple(allow_env_from or ()),
         interpreters=dict(_read_interpreter(given) for given in interpreter or ()),
@@ -95,9 +100,7 @@ def serve_daemon(
         profiles_path=None if profiles is None else profiles.absolute(),
     )
     try:
-        listener = bind(host, port, auto_port=auto_port)
-        with PeerLookup() as lookup:
-            anyio.run(_serve, listener, settings, OwnUserOnly(lookup, own_uid()))
+        _serve_own_user(bind(host, port, auto_port=auto_port), settings)
     except _CANNOT_START as exc:
         sys.exit(f"arp-daemon: {exc}")
 
@@ -114,6 +117,11 @@ def _read_pattern(given: str) -> EndpointPattern:
         return read_pattern(given)
     except ValueError as exc:
         sys.exit(f"arp-daemon: --allow-endpoint {exc}.")
+
+
+def _serve_own_user(listener: socket.socket, settings: Settings) -> None:
+    with PeerLookup() as lookup:
+        anyio.run(_serve, listener, settings, OwnUserOnly(lookup, own_uid()))
 
 
 async def _serve(listener: socket.socket, settings: Settings, admit: OwnUserOnly) -> None:

@@ -14,6 +14,7 @@ import structlog
 from arp_daemon.admission import Admission
 from arp_daemon.allowed_endpoints import AllowedEndpoints
 from arp_daemon.attachment import Attachment
+from arp_daemon.cancellation import Cancellation
 from arp_daemon.creation import InstanceCreator
 from arp_daemon.dispatcher import Dispatcher
 from arp_daemon.draining import Drains
@@ -35,6 +36,7 @@ from arp_daemon.run_queue import RunQueue
 from arp_daemon.runs import RunManager
 from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
+from arp_daemon.submission import RunIntake
 from arp_model import HealthChecksItem, Status
 from arp_service.sqlite import StoreUnavailableError
 
@@ -79,10 +81,11 @@ class Daemon:
     drains: Drains
     restarts: RollingRestarts
     starter: Starter
-    admission: Admission
+    intake: RunIntake
     pool: PoolKeeper
     runs: RunManager
     dispatcher: Dispatcher
+    cancellation: Cancellation
     queue: RunQueue
     stop: Stop
 
@@ -174,9 +177,9 @@ async def _take_up(
     registrar = Registrar(instances, store, AllowedEndpoints(settings.allowed_endpoints), ask_system)
     attachment = Attachment(instances, drains, registrar, starter, store, preparation.redactor)
     matcher = Matcher(instances, profiles)
-    admission = Admission(matcher, profiles, queue)
     open_runs = OpenRuns(store, queue, stop)
     runs = RunManager(store, open_runs)
+    intake = RunIntake(store, runs, open_runs, Admission(matcher, profiles, queue, settings.max_queued_bytes))
     dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
     pool = PoolKeeper(profiles, instances, creator, matcher, open_runs, queue, stop)
     open_runs.on_end, open_runs.hide = dispatcher.on_end, preparation.hide
@@ -192,9 +195,8 @@ async def _take_up(
     tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
     await tasks.start(_keep_launcher, settings, starter, attachment, environments, stop)
     await dispatcher.lose_unfound()
-    tasks.start_soon(dispatcher.run)
-    tasks.start_soon(open_runs.keep_time)
-    tasks.start_soon(pool.run)
+    for forever in (dispatcher.run, open_runs.keep_time, pool.run):
+        tasks.start_soon(forever)
     restarts.resume()
     return Daemon(
         settings,
@@ -206,10 +208,11 @@ async def _take_up(
         drains,
         restarts,
         starter,
-        admission,
+        intake,
         pool,
         runs,
         dispatcher,
+        Cancellation(store, dispatcher, tasks, stop),
         queue,
         stop,
     )

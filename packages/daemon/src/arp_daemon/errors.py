@@ -20,6 +20,8 @@ ServiceError
 
 from __future__ import annotations
 
+from typing import Any
+
 from arp_service.errors import (
     ConflictError,
     ForbiddenError,
@@ -131,17 +133,25 @@ class EnvironmentFailedError(InstanceStartError):
 
 
 class QueueFullError(ServiceError):
-    """As many runs wait as the profile's `max_queued` allows."""
+    """As many runs wait as the profile's `max_queued`, or as much as the daemon's `--max-queued-bytes`, allows."""
 
     code = "queue_full"
     status = 429
     retryable = True
 
-    def __init__(self, name: str, max_queued: int) -> None:
+    def __init__(self, message: str, details: dict[str, Any]) -> None:
+        super().__init__(message, details=details, headers={"Retry-After": "1"})
+
+
+class IdempotencyKeyConflictError(ConflictError):
+    """The `Idempotency-Key` was sent with another request before."""
+
+    code = "idempotency_key_conflict"
+
+    def __init__(self, key: str, run_id: str) -> None:
         super().__init__(
-            f"{max_queued} runs wait for runtime profile {name!r} already; send this again in a moment.",
-            details={"runtime_profile": name, "max_queued": max_queued},
-            headers={"Retry-After": "1"},
+            f"The Idempotency-Key {key!r} has made run {run_id!r} of another request; choose another key.",
+            details={"run_id": run_id},
         )
 
 

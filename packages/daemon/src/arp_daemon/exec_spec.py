@@ -16,6 +16,7 @@ from arp_daemon.errors import InvalidProfileError
 from arp_daemon.pinning import check_index, check_pinned
 
 EXTENSION = "arp.exec"
+DEFAULT_MAX_QUEUED = 50_000
 
 _Seconds = Annotated[float, Meta(gt=0, le=3600)]
 _Count = Annotated[int, Meta(ge=1, le=1000)]
@@ -69,7 +70,8 @@ class ExecSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `user` is the name or number of the user that it runs as, and `limits` are kept by the kernel as far as this
     machine allows.
 
-    `env` is set before the profile's `defaults.env`, and `env_from` after it. `max_queued` bounds the runs that wait,
+    `env` is set before the profile's `defaults.env`, and `env_from` after it. `max_queued` bounds the runs that wait
+    (`DEFAULT_MAX_QUEUED` where it is None),
     `retries` says how often a run is tried again whose instance was lost, and `max_timeout_ms`, `max_steps` and
     `max_tokens` are ceilings for a run's limits.
     """

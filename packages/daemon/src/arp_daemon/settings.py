@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from arp_daemon.allowed_endpoints import EndpointPattern
 
 DEFAULT_PORT = 8082
+DEFAULT_MAX_QUEUED_BYTES = 256 * 1024 * 1024
 
 
 def default_data_dir() -> Path:
@@ -28,6 +29,8 @@ class Settings:
     data_dir: Path
     drain_grace_s: float = 10.0
     """How long running work may go on after SIGTERM."""
+    max_queued_bytes: int = DEFAULT_MAX_QUEUED_BYTES
+    """How large the requests of waiting runs may be, together."""
     secrets_dir: Path | None = None
     """The folder that `env_from` may read files of; by default `secrets` in the data dir."""
     allow_env_from: tuple[str, ...] = ()

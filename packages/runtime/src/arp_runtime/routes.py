@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.routing import Route
 
-from arp_model import UNSET, Extensions, Model, RunBatchItem, RunBatchResponse, RunRequest, UnsetType
-from arp_service.body import decode_struct, read_struct
+from arp_model import RunBatchResponse, RunRequest
+from arp_service.body import read_struct
 from arp_service.errors import ServiceError
-from arp_service.event_stream import read_after, stream_response, wants_json_lines
-from arp_service.responses import StructResponse, error_detail
+from arp_service.event_stream import EventStream, read_after, wants_json_lines
+from arp_service.responses import StructResponse
+from arp_service.run_batch import batch_item, read_run_batch
 
 if TYPE_CHECKING:
-    from sse_starlette import EventSourceResponse
     from starlette.requests import Request
 
+    from arp_model import RunStatus
     from arp_runtime.manager import RunManager
     from arp_service.stopping import Stop
-
-# A thousand runs, each as large as one that is sent alone, would be too much at once.
-MAX_BATCH_BYTES = 64 * 1024 * 1024
-
-
-class _Batch(Model):
-    """A RunBatchRequest whose items are still JSON: one that is wrong is refused alone."""
-
-    runs: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=1000)]
-    extensions: Extensions | UnsetType = UNSET
 
 
 class RunRoutes:
@@ -57,8 +48,8 @@ class RunRoutes:
 
     async def create_runs(self, request: Request) -> StructResponse:
         """Take many runs, each as if it had come alone."""
-        batch = await read_struct(request, _Batch, MAX_BATCH_BYTES)
-        return StructResponse(RunBatchResponse(results=[self._create_one(raw) for raw in batch.runs]))
+        outcomes = [self._create_one(item) for item in await read_run_batch(request)]
+        return StructResponse(RunBatchResponse(results=[batch_item(outcome) for outcome in outcomes]))
 
     async def get_run_status(self, request: Request) -> StructResponse:
         """How far a run is."""
@@ -73,22 +64,21 @@ class RunRoutes:
         run = await self._runs.cancel(_run_id(request))
         return StructResponse(run.status())
 
-    async def stream_run_events(self, request: Request) -> EventSourceResponse:
+    async def stream_run_events(self, request: Request) -> EventStream:
         """A run's events, from the start or after one that was seen, to the last."""
         log = self._runs.get(_run_id(request)).log
-        return stream_response(log, read_after(request) + 1, self._stop, as_json_lines=wants_json_lines(request))
+        return EventStream(log, read_after(request) + 1, self._stop, as_json_lines=wants_json_lines(request))
 
-    async def stream_events(self, request: Request) -> EventSourceResponse:
+    async def stream_events(self, request: Request) -> EventStream:
         """All runs' events in the order in which they happened; it does not end."""
         cursor = request.headers.get("last-event-id") or request.query_params.get("after")
-        return stream_response(self._runs.feed, self._runs.feed.position_after(cursor), self._stop)
+        return EventStream(self._runs.feed, self._runs.feed.position_after(cursor), self._stop)
 
-    def _create_one(self, raw: msgspec.Raw) -> RunBatchItem:
+    def _create_one(self, item: RunRequest | ServiceError) -> RunStatus | ServiceError:
         try:
-            run = self._runs.create(decode_struct(bytes(raw), RunRequest))
+            return item if isinstance(item, ServiceError) else self._runs.create(item).status()
         except ServiceError as error:
-            return RunBatchItem(error=error_detail(error))
-        return RunBatchItem(status=run.status())
+            return error
 
 
 def _run_id(request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from urllib.parse import quote
@@ -34,6 +35,7 @@ class Operation(Generic[T]):
 
     `response` is the type of a successful answer: NoneType where it has no body, `str` where it is a text of another
     media type than JSON, which may come in pieces over a long time.
+    `headers` are the request's fields that go into headers, with the names of those.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Operation(Generic[T]):
     response: type[T]
     media_type: str = JSON
     query: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
     body: type[Model] | None = None
 
 
@@ -52,7 +55,7 @@ class Call:
 
     method: str
     path: str
-    query: dict[str, str]
+    query: dict[str, str | list[str]]
     headers: dict[str, str]
     content: bytes | None
 
@@ -66,7 +69,9 @@ def wrap(wrapper: type[W], argument: Any) -> W:
 def build_call(operation: Operation[Any], request: object) -> Call:
     """Return what has to be sent. Raises ArpRequestError where the contract does not allow the request."""
     query = {name: getattr(request, name) for name in operation.query}
-    headers = {"Accept": operation.media_type}
+    given = {header: getattr(request, name) for name, header in operation.headers}
+    headers = {header: _header_text(header, value) for header, value in given.items() if value is not None}
+    headers["Accept"] = operation.media_type
     content = None
     if operation.body is not None:
         content = encode_body(cast("Any", request).body, operation.body)
@@ -80,9 +85,26 @@ def build_call(operation: Operation[Any], request: object) -> Call:
     )
 
 
-def _query_text(value: object) -> str:
-    """A truth value is written as in JSON."""
+def _query_text(value: object) -> str | list[str]:
+    """A truth value and a time are written as in JSON; a list is as many parameters of one name."""
+    if isinstance(value, (list, tuple)):
+        return [str(item) for item in value]
+    if isinstance(value, datetime):
+        return _time_text(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _time_text(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ArpRequestError("invalid_request", f"The time {value} has no zone.")
+    return value.isoformat()
+
+
+def _header_text(name: str, value: object) -> str:
+    text = str(value)
+    if not text.isascii() or not text.isprintable():
+        raise ArpRequestError("invalid_request", f"{name} cannot be sent: it is not printable ASCII.")
+    return text
 
 
 def expand_path(template: str, request: object) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from arp_service.stopping import Stop
 
@@ -68,17 +69,60 @@ def wants_json_lines(request: Request) -> bool:
     return prefers(",".join(request.headers.getlist("accept")), JSON_LINES, EVENT_STREAM)
 
 
-def stream_response(log: FrameLog, position: int, stop: Stop, *, as_json_lines: bool = False) -> EventSourceResponse:
-    """Stream a log from `position` until it ends, the reader leaves, or the process stops."""
-    return EventSourceResponse(
-        _follow(log, position, stop, json_lines if as_json_lines else bytes),
-        media_type=JSON_LINES if as_json_lines else EVENT_STREAM,
-        headers={"Vary": "Accept"},
-        sep="\n",
-        ping=HEARTBEAT_S,
-        ping_message_factory=_EmptyLine if as_json_lines else None,
-        send_timeout=_SEND_TIMEOUT_S,
-    )
+class EventStream(EventSourceResponse):
+    """A log from `position` on, until it ends, the reader leaves, or the process stops.
+
+    `on_left` is called, in the last breath of the answer, when the reader left before the end of the log, or took
+    nothing for so long that it was dropped; not when the process stops.
+    """
+
+    def __init__(
+        self,
+        log: FrameLog,
+        position: int,
+        stop: Stop,
+        *,
+        as_json_lines: bool = False,
+        on_left: Callable[[], None] | None = None,
+    ) -> None:
+        self._log = log
+        self._stop = stop
+        self._written = json_lines if as_json_lines else bytes
+        self._on_left = on_left
+        self._ended = False
+        super().__init__(
+            self._follow(position),
+            media_type=JSON_LINES if as_json_lines else EVENT_STREAM,
+            headers={"Vary": "Accept"},
+            sep="\n",
+            ping=HEARTBEAT_S,
+            ping_message_factory=_EmptyLine if as_json_lines else None,
+            send_timeout=_SEND_TIMEOUT_S,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; a HEAD request opens no stream that could be left."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            left = scope["method"] == "GET" and not self._ended and not self._stop.requested.is_set()
+            if left and self._on_left is not None:
+                self._on_left()
+
+    async def _follow(self, position: int) -> AsyncIterator[bytes]:
+        while True:
+            body, position, ended = await self._log.read(position)
+            self._ended = ended
+            if body:
+                yield self._written(body)
+                # Hypercorn's send may return without yielding to the loop: let others run between sends.
+                await anyio.lowlevel.checkpoint()
+            elif self._stop.closing.is_set():
+                return
+            if ended:
+                return
+            if not body:
+                await self._log.wait(position)
 
 
 class _EmptyLine(ServerSentEvent):
@@ -87,18 +131,3 @@ class _EmptyLine(ServerSentEvent):
     def encode(self) -> bytes:
         """One line break."""
         return b"\n"
-
-
-async def _follow(log: FrameLog, position: int, stop: Stop, written: Callable[[bytes], bytes]) -> AsyncIterator[bytes]:
-    while True:
-        body, position, ended = await log.read(position)
-        if body:
-            yield written(body)
-            # Hypercorn's send may return without yielding to the loop: let others run between sends.
-            await anyio.lowlevel.checkpoint()
-        elif stop.closing.is_set():
-            return
-        if ended:
-            return
-        if not body:
-            await log.wait(position)

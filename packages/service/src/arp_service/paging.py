@@ -63,4 +63,6 @@ def _read_token(token: str, kind: str) -> str:
 
 
 def _bad_token() -> InvalidPageTokenError:
-    return InvalidPageTokenError("page_token: not a token of this list; leave it out to start at the first page.")
+    return InvalidPageTokenError(
+        "page_token: not a token of this list, as it is asked for; leave it out to start at the first page."
+    )

@@ -2,6 +2,7 @@
 
 from arp_daemon.store.protocol import Store
 from arp_daemon.store.records import (
+    ALL_RUNS,
     Append,
     Attempt,
     AttemptEnd,
@@ -10,12 +11,15 @@ from arp_daemon.store.records import (
     NewRun,
     ProfileRecord,
     RunEnd,
+    RunFilter,
     RunRecord,
+    RunSummary,
     StoredEvent,
 )
 from arp_daemon.store.sqlite import open_sqlite_store
 
 __all__ = [
+    "ALL_RUNS",
     "Append",
     "Attempt",
     "AttemptEnd",
@@ -24,7 +28,9 @@ __all__ = [
     "NewRun",
     "ProfileRecord",
     "RunEnd",
+    "RunFilter",
     "RunRecord",
+    "RunSummary",
     "Store",
     "StoredEvent",
     "open_sqlite_store",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from arp_daemon.store.records import ALL_RUNS
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
         InstanceRecord,
         NewRun,
         ProfileRecord,
+        RunFilter,
         RunRecord,
+        RunSummary,
         StoredEvent,
     )
 
@@ -25,8 +29,8 @@ if TYPE_CHECKING:
 class Store(Protocol):
     """Runs, their events and attempts, profiles and instances."""
 
-    async def insert_run(self, run: NewRun) -> RunRecord | None:
-        """Accept a run. None when its id is taken. Called by `RunManager` before it answers 202."""
+    async def insert_runs(self, runs: list[NewRun]) -> list[RunRecord | None]:
+        """Accept runs, each or not: None where an id or a key is taken. Called before a submission is answered."""
 
     async def start_attempts(self, attempts: list[Attempt]) -> None:
         """Record hand-overs and set their runs running. Called before anything is sent to an instance."""
@@ -40,8 +44,14 @@ class Store(Protocol):
     async def find_run(self, run_id: str) -> RunRecord | None:
         """Return the run, or None."""
 
-    async def list_runs(self, limit: int, before: int | None) -> list[RunRecord]:
-        """Return up to `limit` runs, newest first, that arrived before position `before`."""
+    async def find_runs(self, run_ids: list[str]) -> list[RunRecord]:
+        """Return those of the runs that are there, in any order."""
+
+    async def find_run_by_key(self, idempotency_key: str) -> RunRecord | None:
+        """Return the run that was accepted with a key, or None."""
+
+    async def list_runs(self, limit: int, before: int | None, wanted: RunFilter = ALL_RUNS) -> list[RunSummary]:
+        """Return up to `limit` of the runs that are wanted, newest first, that arrived before position `before`."""
 
     async def list_open_runs(self) -> list[RunRecord]:
         """Return all runs that have not ended, in order of arrival. Called once, at start."""

@@ -1,7 +1,12 @@
 -- insert_run --
--- Accept a run; gives no row when its id is taken.
-INSERT INTO runs (run_id, state, request, request_sum, created_at) VALUES (?, 'queued', ?, ?, ?)
-ON CONFLICT (run_id) DO NOTHING RETURNING position;
+-- Accept a run; gives no row when its id or its key is taken. No run is older than the one before it.
+INSERT INTO runs (run_id, state, request, request_sum, created_at, runtime_profile, idempotency_key)
+VALUES (?, 'queued', ?, ?, max(?, coalesce((SELECT created_at FROM runs ORDER BY position DESC LIMIT 1), 0)), ?, ?)
+ON CONFLICT DO NOTHING RETURNING position, created_at;
+
+-- insert_label --
+-- What a run can be found by.
+INSERT INTO run_labels (name, value, position) VALUES (?, ?, ?);
 
 -- start_run --
 -- Set a run running for a new attempt; its first start stays.
@@ -38,13 +43,61 @@ UPDATE instances SET cursor = ? WHERE instance_id = ?;
 -- Remember the first wish to cancel.
 UPDATE runs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE position = ? AND ended_at IS NULL;
 
--- find_run --
--- One run by its id.
-SELECT * FROM runs WHERE run_id = ?;
+-- find_runs --
+-- Runs by their ids, a JSON array.
+SELECT * FROM runs WHERE run_id IN (SELECT value FROM json_each(?));
+
+-- find_run_by_key --
+-- The run that was submitted with a key.
+SELECT * FROM runs WHERE idempotency_key = ?;
 
 -- list_runs --
--- Newest first, before a position.
-SELECT * FROM runs WHERE position < ? ORDER BY position DESC LIMIT ?;
+-- Runs at these positions, a JSON array, newest first.
+SELECT * FROM runs WHERE position IN (SELECT value FROM json_each(?)) ORDER BY position DESC;
+
+-- find_position --
+-- Where the runs of a time, and of later ones, begin.
+SELECT position FROM runs WHERE created_at >= ? ORDER BY created_at, position LIMIT 1;
+
+-- newest --
+-- Positions in a range, from the end.
+SELECT position FROM runs WHERE position >= ? AND position < ? ORDER BY position DESC LIMIT ?;
+
+-- newest_in_state --
+-- The same, of runs in one state.
+SELECT position FROM runs WHERE state = ? AND position >= ? AND position < ? ORDER BY position DESC LIMIT ?;
+
+-- newest_of_profile --
+-- The same, of runs for one profile in one state.
+SELECT position FROM runs WHERE runtime_profile = ? AND state = ? AND position >= ? AND position < ?
+ORDER BY position DESC LIMIT ?;
+
+-- count_label --
+-- How many runs have a label, up to a number.
+SELECT count(*) FROM (SELECT 1 FROM run_labels WHERE name = ? AND value = ? LIMIT ?);
+
+-- newest_with_labels --
+-- The same, of runs with a label, further labels (a JSON object), one of some states (a JSON array), and a profile.
+SELECT labeled.position FROM run_labels AS labeled CROSS JOIN runs USING (position)
+WHERE labeled.name = :name AND labeled.value = :value AND labeled.position >= :first AND labeled.position < :end
+    AND runs.state IN (SELECT value FROM json_each(:states))
+    AND (:profile IS NULL OR runs.runtime_profile = :profile)
+    AND NOT EXISTS (
+        SELECT 1 FROM json_each(:others) AS other WHERE NOT EXISTS (
+            SELECT 1 FROM run_labels AS further
+            WHERE further.name = other.key AND further.value = other.value AND further.position = labeled.position
+        )
+    )
+ORDER BY labeled.position DESC LIMIT :limit;
+
+-- keep_with_labels --
+-- Those of some positions (a JSON array) whose runs have all labels (a JSON object).
+SELECT given.value FROM json_each(:positions) AS given WHERE NOT EXISTS (
+    SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
+        SELECT 1 FROM run_labels
+        WHERE name = wanted.key AND run_labels.value = wanted.value AND position = given.value
+    )
+);
 
 -- list_open_runs --
 -- What has not ended, in order of arrival.

@@ -10,27 +10,56 @@ from arp_model import RunState
 
 
 class NewRun(msgspec.Struct, frozen=True):
-    """A run to be accepted."""
+    """A run to be accepted. `runtime_profile` and `labels` are what it can be found by."""
 
     run_id: str
     request: bytes
     created_at: datetime
+    runtime_profile: str | None = None
+    labels: dict[str, str] = {}
+    idempotency_key: str | None = None
 
 
-class RunRecord(msgspec.Struct, frozen=True):
-    """A run as stored. `position` is its place in the order of arrival."""
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What lists show of a run. `position` is its place in the order of arrival; `created_at` never goes back
+    along it.
+    """
 
     position: int
     run_id: str
     state: RunState
-    request: bytes
     created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    instance_id: str | None
-    attempt: int
-    cancel_requested_at: datetime | None
-    result: bytes | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    instance_id: str | None = None
+
+
+class RunRecord(RunSummary, frozen=True, kw_only=True):
+    """A run as stored."""
+
+    request: bytes
+    attempt: int = 0
+    cancel_requested_at: datetime | None = None
+    result: bytes | None = None
+    runtime_profile: str | None = None
+    idempotency_key: str | None = None
+
+
+class RunFilter(msgspec.Struct, frozen=True):
+    """Which runs are meant: those that fit all that is given.
+
+    `states` is empty where any will do. `created_after` is the first time that counts, `created_before` the first
+    that no longer does.
+    """
+
+    states: tuple[RunState, ...] = ()
+    runtime_profile: str | None = None
+    labels: dict[str, str] = {}
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+ALL_RUNS = RunFilter()
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -142,6 +142,23 @@ class ResourceRef(Model):
     extensions: Extensions | UnsetType = UNSET
 
 
+class RunCancelResponse(Model):
+    """
+    Which runs were canceled, or would be. An addition to the standard.
+
+    Fields:
+      count: How many runs.
+      run_ids: The runs, newest first; the first thousand where there are more.
+      dry_run: True where nothing was canceled.
+      extensions: What this standard does not cover, under namespaced keys.
+    """
+
+    count: Annotated[int, Meta(ge=0)]
+    run_ids: Annotated[list[str], Meta(max_length=1000)]
+    dry_run: bool
+    extensions: Extensions | UnsetType = UNSET
+
+
 class RunEventType(WireEnum):
     """
     What a run event tells. `token`: a piece of output text. `step`: the agent begins or ends a step.
@@ -562,6 +579,32 @@ class RunBatchResponse(Model):
     """
 
     results: list[RunBatchItem]
+    extensions: Extensions | UnsetType = UNSET
+
+
+class RunCancelRequest(Model):
+    """
+    Says which runs are to be canceled: by a filter, of which all that is given must fit, or all of them. An
+    addition to the standard.
+
+    Fields:
+      state: Only runs in one of these states. Runs that have ended stay as they are.
+      runtime_profile: Only runs whose selector names this profile; `default` where there is no selector.
+      label: Only runs that have all of these labels, each as `NAME=VALUE`.
+      created_after: Only runs that were submitted at this time or later.
+      created_before: Only runs that were submitted before this time.
+      all: Without a filter: all runs. So that nobody cancels everything by leaving something out.
+      dry_run: Only tell which runs would be canceled. Absent: false.
+      extensions: What this standard does not cover, under namespaced keys.
+    """
+
+    state: Annotated[list[RunState], Meta(min_length=1)] | UnsetType = UNSET
+    runtime_profile: str | UnsetType = UNSET
+    label: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
+    created_after: AwareDatetime | UnsetType = UNSET
+    created_before: AwareDatetime | UnsetType = UNSET
+    all: bool | UnsetType = UNSET
+    dry_run: bool | UnsetType = UNSET
     extensions: Extensions | UnsetType = UNSET
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from types import NoneType
 
 from arp_model import (
@@ -13,9 +14,14 @@ from arp_model import (
     InstanceListResponse,
     InstanceRegisterRequest,
     InstanceRegisterResponse,
+    RunBatchRequest,
+    RunBatchResponse,
+    RunCancelRequest,
+    RunCancelResponse,
     RunListResponse,
     RunRequest,
     RunResult,
+    RunState,
     RunStatus,
     RuntimeInstance,
     RuntimeProfile,
@@ -60,6 +66,10 @@ __all__ = [
     "ListRunsRequest",
     "SUBMIT_RUN",
     "SubmitRunRequest",
+    "SUBMIT_RUNS",
+    "SubmitRunsRequest",
+    "CANCEL_RUNS",
+    "CancelRunsRequest",
     "GET_RUN_STATUS",
     "GetRunStatusRequest",
     "GET_RUN_RESULT",
@@ -171,7 +181,7 @@ LIST_RUNS = Operation(
     path="/v1/runs",
     success=200,
     response=RunListResponse,
-    query=("page_size", "page_token",),
+    query=("page_size", "page_token", "state", "runtime_profile", "label", "created_after", "created_before",),
 )
 SUBMIT_RUN = Operation(
     name="submit_run",
@@ -179,7 +189,24 @@ SUBMIT_RUN = Operation(
     path="/v1/runs",
     success=202,
     response=RunStatus,
+    headers=(("idempotency_key", "Idempotency-Key"),),
     body=RunRequest,
+)
+SUBMIT_RUNS = Operation(
+    name="submit_runs",
+    method="POST",
+    path="/v1/runs:batch",
+    success=200,
+    response=RunBatchResponse,
+    body=RunBatchRequest,
+)
+CANCEL_RUNS = Operation(
+    name="cancel_runs",
+    method="POST",
+    path="/v1/runs:cancel",
+    success=200,
+    response=RunCancelResponse,
+    body=RunCancelRequest,
 )
 GET_RUN_STATUS = Operation(
     name="get_run_status",
@@ -216,7 +243,7 @@ STREAM_RUN_EVENTS = Operation(
     success=200,
     response=str,
     media_type="text/event-stream",
-    query=("after",),
+    query=("after", "on_disconnect",),
 )
 
 
@@ -361,10 +388,20 @@ class ListRunsRequest:
     Fields:
       page_size: How many runs a page holds at most.
       page_token: The `next_page_token` of the page before. Absent: the first page.
+      state: Only runs in one of these states; one parameter for each.
+      runtime_profile: Only runs whose selector names this profile; `default` where there is no selector.
+      label: Only runs with this label among those of their `metadata`, as `NAME=VALUE`; one parameter for each, and all of them must fit.
+      created_after: Only runs that were submitted at this time or later.
+      created_before: Only runs that were submitted before this time.
     """
 
     page_size: int | None = None
     page_token: str | None = None
+    state: list[RunState] | None = None
+    runtime_profile: str | None = None
+    label: list[str] | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -373,9 +410,33 @@ class SubmitRunRequest:
 
     Fields:
       body: The run to submit.
+      idempotency_key: A word of the client's for this submission, 1 to 255 visible ASCII characters. Whoever submits an equal run with it again gets the same run.
     """
 
     body: RunRequest
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class SubmitRunsRequest:
+    """The arguments of `submit_runs`.
+
+    Fields:
+      body: The runs to submit.
+    """
+
+    body: RunBatchRequest
+
+
+@dataclass(frozen=True)
+class CancelRunsRequest:
+    """The arguments of `cancel_runs`.
+
+    Fields:
+      body: Which runs.
+    """
+
+    body: RunCancelRequest
 
 
 @dataclass(frozen=True)
@@ -429,10 +490,12 @@ class StreamRunEventsRequest:
     Fields:
       run_id: The run.
       after: Begin after the event with this `seq`. Absent: from the first event.
+      on_disconnect: `cancel`: when this reader goes away before the run has ended, the run is canceled. Absent: the run goes on.
     """
 
     run_id: str
     after: int | None = None
+    on_disconnect: str | None = None
 
 
 class DaemonOperations(SyncClient):
@@ -498,13 +561,24 @@ class DaemonOperations(SyncClient):
         request = RestartRuntimeProfileRequest(runtime_profile, only_outdated=only_outdated, max_unavailable=max_unavailable, grace_ms=grace_ms)
         return self._call(RESTART_RUNTIME_PROFILE, request)
 
-    def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RunListResponse:
+    def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None, state: list[RunState] | None = None, runtime_profile: str | None = None, label: list[str] | None = None, created_after: datetime | None = None, created_before: datetime | None = None) -> RunListResponse:
         """List runs."""
-        return self._call(LIST_RUNS, request or ListRunsRequest(page_size=page_size, page_token=page_token))
+        return self._call(LIST_RUNS, request or ListRunsRequest(page_size=page_size, page_token=page_token, state=state, runtime_profile=runtime_profile, label=label, created_after=created_after, created_before=created_before))
 
-    def submit_run(self, body: SubmitRunRequest | RunRequest) -> RunStatus:
+    def submit_run(self, body: SubmitRunRequest | RunRequest, *, idempotency_key: str | None = None) -> RunStatus:
         """Submit a run."""
-        return self._call(SUBMIT_RUN, wrap(SubmitRunRequest, body))
+        if isinstance(body, SubmitRunRequest):
+            return self._call(SUBMIT_RUN, body)
+        request = SubmitRunRequest(body, idempotency_key=idempotency_key)
+        return self._call(SUBMIT_RUN, request)
+
+    def submit_runs(self, body: SubmitRunsRequest | RunBatchRequest) -> RunBatchResponse:
+        """Submit several runs."""
+        return self._call(SUBMIT_RUNS, wrap(SubmitRunsRequest, body))
+
+    def cancel_runs(self, body: CancelRunsRequest | RunCancelRequest) -> RunCancelResponse:
+        """Cancel the runs that fit a filter."""
+        return self._call(CANCEL_RUNS, wrap(CancelRunsRequest, body))
 
     def get_run_status(self, run_id: GetRunStatusRequest | str) -> RunStatus:
         """Read how far a run is."""
@@ -522,11 +596,11 @@ class DaemonOperations(SyncClient):
         """Cancel a run."""
         return self._call(CANCEL_RUN, wrap(CancelRunRequest, run_id))
 
-    def stream_run_events(self, run_id: StreamRunEventsRequest | str, *, after: int | None = None) -> str:
+    def stream_run_events(self, run_id: StreamRunEventsRequest | str, *, after: int | None = None, on_disconnect: str | None = None) -> str:
         """Follow a run's events."""
         if isinstance(run_id, StreamRunEventsRequest):
             return self._call(STREAM_RUN_EVENTS, run_id)
-        request = StreamRunEventsRequest(run_id, after=after)
+        request = StreamRunEventsRequest(run_id, after=after, on_disconnect=on_disconnect)
         return self._call(STREAM_RUN_EVENTS, request)
 
 
@@ -593,13 +667,24 @@ class AsyncDaemonOperations(AsyncClient):
         request = RestartRuntimeProfileRequest(runtime_profile, only_outdated=only_outdated, max_unavailable=max_unavailable, grace_ms=grace_ms)
         return await self._call(RESTART_RUNTIME_PROFILE, request)
 
-    async def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None) -> RunListResponse:
+    async def list_runs(self, request: ListRunsRequest | None = None, *, page_size: int | None = None, page_token: str | None = None, state: list[RunState] | None = None, runtime_profile: str | None = None, label: list[str] | None = None, created_after: datetime | None = None, created_before: datetime | None = None) -> RunListResponse:
         """List runs."""
-        return await self._call(LIST_RUNS, request or ListRunsRequest(page_size=page_size, page_token=page_token))
+        return await self._call(LIST_RUNS, request or ListRunsRequest(page_size=page_size, page_token=page_token, state=state, runtime_profile=runtime_profile, label=label, created_after=created_after, created_before=created_before))
 
-    async def submit_run(self, body: SubmitRunRequest | RunRequest) -> RunStatus:
+    async def submit_run(self, body: SubmitRunRequest | RunRequest, *, idempotency_key: str | None = None) -> RunStatus:
         """Submit a run."""
-        return await self._call(SUBMIT_RUN, wrap(SubmitRunRequest, body))
+        if isinstance(body, SubmitRunRequest):
+            return await self._call(SUBMIT_RUN, body)
+        request = SubmitRunRequest(body, idempotency_key=idempotency_key)
+        return await self._call(SUBMIT_RUN, request)
+
+    async def submit_runs(self, body: SubmitRunsRequest | RunBatchRequest) -> RunBatchResponse:
+        """Submit several runs."""
+        return await self._call(SUBMIT_RUNS, wrap(SubmitRunsRequest, body))
+
+    async def cancel_runs(self, body: CancelRunsRequest | RunCancelRequest) -> RunCancelResponse:
+        """Cancel the runs that fit a filter."""
+        return await self._call(CANCEL_RUNS, wrap(CancelRunsRequest, body))
 
     async def get_run_status(self, run_id: GetRunStatusRequest | str) -> RunStatus:
         """Read how far a run is."""
@@ -617,10 +702,10 @@ class AsyncDaemonOperations(AsyncClient):
         """Cancel a run."""
         return await self._call(CANCEL_RUN, wrap(CancelRunRequest, run_id))
 
-    async def stream_run_events(self, run_id: StreamRunEventsRequest | str, *, after: int | None = None) -> str:
+    async def stream_run_events(self, run_id: StreamRunEventsRequest | str, *, after: int | None = None, on_disconnect: str | None = None) -> str:
         """Follow a run's events."""
         if isinstance(run_id, StreamRunEventsRequest):
             return await self._call(STREAM_RUN_EVENTS, run_id)
-        request = StreamRunEventsRequest(run_id, after=after)
+        request = StreamRunEventsRequest(run_id, after=after, on_disconnect=on_disconnect)
         return await self._call(STREAM_RUN_EVENTS, request)
 

@@ -1,0 +1,158 @@
+"""Rows of the database as records, and back.
+
+Every run and event row carries a checksum, verified on read: SQLite itself does not notice a flipped bit in data.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from arp_daemon.errors import CorruptRecordError
+from arp_daemon.store.records import Attempt, RunRecord, RunSummary, StoredEvent
+from arp_model import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from arp_daemon.store.records import NewRun, RunEnd
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+# Events that are read at once: however large they are, a reader costs no more memory.
+_PAGE_BYTES = 1024 * 1024
+
+
+def new_run_row(run: NewRun) -> tuple[Any, ...]:
+    """What `insert_run` takes."""
+    return (
+        run.run_id,
+        run.request,
+        _request_sum(run.run_id, run.idempotency_key, run.request),
+        to_microseconds(run.created_at),
+        run.runtime_profile,
+        run.idempotency_key,
+    )
+
+
+def run_record(row: tuple[Any, ...]) -> RunRecord:
+    """A row of `runs`, whole."""
+    return RunRecord(
+        **_verified(row),
+        request=row[3],
+        attempt=row[9],
+        cancel_requested_at=_find_time(row[10]),
+        result=row[11],
+        runtime_profile=row[13],
+        idempotency_key=row[14],
+    )
+
+
+def run_summary(row: tuple[Any, ...]) -> RunSummary:
+    """A row of `runs`, verified as a whole, without what may be large."""
+    return RunSummary(**_verified(row))
+
+
+def _verified(row: tuple[Any, ...]) -> dict[str, Any]:
+    position, run_id, state, request, request_sum, created, started, ended, instance_id = row[:9]
+    result, result_sum, key = row[11], row[12], row[14]
+    if _request_sum(run_id, key, request) != request_sum:
+        raise _corrupt(f"request of run {run_id!r}")
+    if result is not None and _sum(f"{position}:{state}", result) != result_sum:
+        raise _corrupt(f"result of run {run_id!r}")
+    return {
+        "position": position,
+        "run_id": run_id,
+        "state": RunState(state),
+        "created_at": to_time(created),
+        "started_at": _find_time(started),
+        "ended_at": _find_time(ended),
+        "instance_id": instance_id,
+    }
+
+
+def end_row(end: RunEnd) -> tuple[Any, ...]:
+    """What `end_run` takes."""
+    checksum = _sum(f"{end.position}:{end.state.value}", end.result)
+    return (end.state.value, to_microseconds(end.ended_at), end.result, checksum, end.position)
+
+
+def event_row(event: StoredEvent) -> tuple[Any, ...]:
+    """What `append_event` takes."""
+    checksum = _sum(f"{event.position}:{event.seq}:{event.type}", event.event)
+    return (event.position, event.seq, event.type, event.event, checksum)
+
+
+def stored_event(position: int, seq: int, type_: str, event: bytes, stored_sum: int) -> StoredEvent:
+    """A row of `run_events`."""
+    if _sum(f"{position}:{seq}:{type_}", event) != stored_sum:
+        raise _corrupt(f"event {seq} of the run at {position}")
+    return StoredEvent(position, seq, type_, event)
+
+
+def event_page(rows: Iterable[Any]) -> list[Any]:
+    """As many rows of `run_events` as may be in memory at once; at least one, where there is one."""
+    page, size = [], 0
+    for row in rows:
+        page.append(row)
+        size += len(row[3])
+        if size > _PAGE_BYTES:
+            break
+    return page
+
+
+def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
+    """What `insert_attempt` takes."""
+    return (
+        attempt.position,
+        attempt.attempt,
+        attempt.token,
+        attempt.instance_id,
+        attempt.first_seq,
+        to_microseconds(attempt.dispatched_at),
+        None if attempt.deadline_at is None else to_microseconds(attempt.deadline_at),
+    )
+
+
+def stored_attempt(row: tuple[Any, ...]) -> Attempt:
+    """A row of `attempts`."""
+    position, attempt, token, instance_id, first_seq, dispatched, ended, outcome, deadline = row
+    return Attempt(
+        position=position,
+        attempt=attempt,
+        token=token,
+        instance_id=instance_id,
+        first_seq=first_seq,
+        dispatched_at=to_time(dispatched),
+        ended_at=_find_time(ended),
+        outcome=outcome,
+        deadline_at=_find_time(deadline),
+    )
+
+
+def to_microseconds(time: datetime) -> int:
+    """A time as it is stored."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def to_time(microseconds: int) -> datetime:
+    """A time as it was stored."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _find_time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else to_time(microseconds)
+
+
+def _request_sum(run_id: str, idempotency_key: str | None, request: bytes) -> int:
+    """Neither an id nor a key has a line break in it."""
+    return _sum(run_id if idempotency_key is None else f"{run_id}\n{idempotency_key}", request)
+
+
+def _sum(key: str, content: bytes) -> int:
+    return crc32(content, crc32(key.encode()))
+
+
+def _corrupt(what: str) -> CorruptRecordError:
+    return CorruptRecordError(f"The stored {what} fails its checksum.", details={"record": what})

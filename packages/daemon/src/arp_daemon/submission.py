@@ -1,0 +1,151 @@
+"""Runs on their way in: recognized or placed, stored together, and queued.
+
+One run or a thousand, it takes the same steps: those that are there already are recognized, the others get a place in
+the queue, or are refused one, and are stored in one transaction. Sent again, a run is the one that is there.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from arp_daemon.durable import whole
+from arp_daemon.errors import IdempotencyKeyConflictError
+from arp_daemon.selector import read_selector
+from arp_daemon.store import NewRun
+from arp_model import RunRequest, RunStatus
+from arp_service.errors import RunConflictError, ServiceError
+from arp_service.ids import check_id, new_id
+from arp_service.info import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arp_daemon.admission import Admission
+    from arp_daemon.open_runs import OpenRuns
+    from arp_daemon.runs import RunManager
+    from arp_daemon.selector import Selector
+    from arp_daemon.store import RunRecord, Store
+
+
+@dataclass
+class _Submission:
+    """One request, and what becomes of it. `assigned`: its run_id is ours, and its client has not heard of it."""
+
+    request: RunRequest
+    key: str | None = None
+    assigned: bool = False
+    selector: Selector = field(init=False)
+    outcome: RunStatus | ServiceError | None = None
+
+    def __post_init__(self) -> None:
+        if self.request.run_id is UNSET:
+            self.request.run_id, self.assigned = new_id("run"), True
+
+    @property
+    def run_id(self) -> str:
+        return str(self.request.run_id)
+
+
+class RunIntake:
+    """Accepts runs."""
+
+    def __init__(self, store: Store, runs: RunManager, open_runs: OpenRuns, admission: Admission) -> None:
+        self._store = store
+        self._runs = runs
+        self._open_runs = open_runs
+        self._admission = admission
+
+    async def submit(self, request: RunRequest, idempotency_key: str | None = None) -> RunStatus:
+        """Accept a run: when this returns, it is on the disk.
+
+        The same id, or the same key, with an equal request again gives the same run.
+
+        Raises:
+            InvalidRequestError: the id is not well-formed.
+            RunConflictError, IdempotencyKeyConflictError: the id or the key is taken by another request.
+            ServiceError: whatever `Admission.place` raises.
+        """
+        [outcome] = await self._take([_Submission(request, idempotency_key)])
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        return outcome
+
+    async def submit_all(self, requests: Sequence[RunRequest]) -> list[RunStatus | ServiceError]:
+        """Accept many, each as if it had come alone; what one is refused with stands in its place."""
+        return await self._take([_Submission(request) for request in requests])
+
+    async def _take(self, submissions: list[_Submission]) -> list[RunStatus | ServiceError]:
+        await self._recognize(submissions)
+        with ExitStack() as places:
+            for submission in _undecided(submissions):
+                self._place(submission, places)
+            await self._accept(_undecided(submissions))
+        return [submission.outcome for submission in submissions if submission.outcome is not None]
+
+    async def _recognize(self, submissions: list[_Submission]) -> None:
+        """Those whose id or key is known are decided."""
+        asked: list[str] = []
+        for submission in submissions:
+            try:
+                asked += [] if submission.assigned else [check_id(submission.run_id, "$.run_id")]
+            except ServiceError as error:
+                submission.outcome = error
+        known = {record.run_id: record for record in await self._store.find_runs(asked)} if asked else {}
+        for submission in _undecided(submissions):
+            with_key = submission.key and await self._store.find_run_by_key(submission.key)
+            record = with_key or known.get(submission.run_id)
+            if record:
+                submission.outcome = await self._compare(submission, record)
+
+    def _place(self, submission: _Submission, places: ExitStack) -> None:
+        """Hold a place for a run until `places` closes, or decide why there is none."""
+        request = submission.request
+        try:
+            submission.selector = read_selector(request.runtime_selector)
+            places.enter_context(self._admission.place(request, submission.selector, len(request.to_json())))
+        except ServiceError as error:
+            submission.outcome = error
+
+    @whole
+    async def _accept(self, submissions: list[_Submission]) -> None:
+        """Once the store has them, they are queued, whatever becomes of the client."""
+        if not submissions:
+            return
+        records = await self._store.insert_runs([_new_run(submission) for submission in submissions])
+        for submission, record in zip(submissions, records, strict=True):
+            if record is not None:
+                submission.outcome = self._open_runs.add(record, submission.selector).status()
+        await self._recognize(_undecided(submissions))  # somebody else was faster
+
+    async def _compare(self, submission: _Submission, record: RunRecord) -> RunStatus | ServiceError:
+        """The run that is there, where it was made by an equal request."""
+        request = submission.request
+        if submission.assigned:
+            request = replace(request, run_id=record.run_id)
+        if RunRequest.from_json(record.request) == request:
+            return await self._runs.status(record.run_id)
+        if submission.key is not None and submission.key == record.idempotency_key:
+            return IdempotencyKeyConflictError(submission.key, record.run_id)
+        return RunConflictError(record.run_id)
+
+
+def _undecided(submissions: list[_Submission]) -> list[_Submission]:
+    return [submission for submission in submissions if submission.outcome is None]
+
+
+def _new_run(submission: _Submission) -> NewRun:
+    request = submission.request
+    metadata = request.metadata
+    return NewRun(
+        run_id=submission.run_id,
+        request=request.to_json(),
+        created_at=utc_now(),
+        runtime_profile=submission.selector.runtime_profile,
+        labels={} if metadata is UNSET or metadata.labels is UNSET else metadata.labels,
+        idempotency_key=submission.key,
+    )
