@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import arp_daemon.errors
-from arp_daemon.cli import serve_daemon
+from arp_daemon.commands.serve_options import ServeOptions
 from arp_daemon.exec_spec import AnyExec, ExecSpec
 from arp_service.errors import ServiceError
 from contracts.tree import read
@@ -36,7 +36,7 @@ def fields(details: type[msgspec.Struct]) -> set[str]:
 
 def test_every_option_is_listed() -> None:
     """The table of options has what `arp-daemon serve` takes."""
-    options = {f"--{name.replace('_', '-')}" for name in inspect.signature(serve_daemon).parameters}
+    options = {f"--{name.replace('_', '-')}" for name in inspect.signature(ServeOptions).parameters}
     assert table_after("## Start one") == options
 
 

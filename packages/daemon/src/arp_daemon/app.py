@@ -39,7 +39,7 @@ def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starl
     """All routes of the daemon, behind the door."""
     return create_app(
         [
-            *info_routes(INFO, daemon.checks),
+            *info_routes(INFO, daemon.health.checks),
             *run_collection_routes(daemon),
             *run_routes(daemon),
             *instance_routes(daemon),

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-import structlog
 
 from arp_daemon.admission import Admission
 from arp_daemon.allowed_endpoints import AllowedEndpoints
 from arp_daemon.attachment import Attachment
 from arp_daemon.cancellation import Cancellation
 from arp_daemon.creation import InstanceCreator
+from arp_daemon.data_dir import locked_data_dir
 from arp_daemon.dispatcher import Dispatcher
 from arp_daemon.draining import Drains
 from arp_daemon.environments import EnvironmentManager
+from arp_daemon.health import HealthMonitor
 from arp_daemon.instance import instance_environments
 from arp_daemon.instances import InstanceManager
-from arp_daemon.launcher import LauncherError, open_launcher
+from arp_daemon.launcher_keeper import keep_launcher
 from arp_daemon.lookup import ask_system
 from arp_daemon.matching import Matcher
 from arp_daemon.open_runs import OpenRuns
@@ -37,35 +37,21 @@ from arp_daemon.runs import RunManager
 from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
 from arp_daemon.submission import RunIntake
-from arp_model import HealthChecksItem, Status
-from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Mapping
 
-    from anyio.abc import TaskGroup, TaskStatus
+    from anyio.abc import TaskGroup
 
     from arp_daemon.instance import Instance
-    from arp_daemon.launcher import LauncherClient
     from arp_daemon.settings import Settings
     from arp_daemon.store import Store
     from arp_model import RuntimeProfileUpsertRequest
     from arp_service.stopping import Stop
 
-_log = structlog.get_logger(__name__)
-
-# Health must answer soon, also when the disk does not.
-_STORE_CHECK_S = 2.0
 # For the ends of runs whose instances were stopped under them, so that watchers see them; a store that refuses writes
 # keeps them for the next start.
 _SETTLE_S = 2.0
-# Before another launcher is tried: doubling.
-_FIRST_LAUNCHER_PAUSE_S, _LAST_LAUNCHER_PAUSE_S = 0.05, 10.0
-
-
-class DataDirInUseError(Exception):
-    """Another daemon serves this data dir."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +74,7 @@ class Daemon:
     cancellation: Cancellation
     queue: RunQueue
     stop: Stop
+    health: HealthMonitor
 
     async def drain(self) -> None:
         """Let running work end, for a bounded time, then stop all instances. Queued runs stay queued.
@@ -109,58 +96,25 @@ class Daemon:
         await self.stop.hurried.wait()
         await self.instances.end_managed()
 
-    async def checks(self) -> list[HealthChecksItem]:
-        """What `GET /v1/health` shows."""
-        return [await self._check_store(), self._check_launcher(), self._check_instances(), self._check_stop()]
-
-    async def _check_store(self) -> HealthChecksItem:
-        try:
-            with anyio.fail_after(_STORE_CHECK_S):
-                await self.store.check()
-        except StoreUnavailableError as exc:
-            return HealthChecksItem(name="store", status=Status.DOWN, message=exc.message)
-        except TimeoutError:
-            return HealthChecksItem(name="store", status=Status.DEGRADED, message="A write takes too long.")
-        return HealthChecksItem(name="store", status=Status.OK)
-
-    def _check_launcher(self) -> HealthChecksItem:
-        if self.starter.has_launcher:
-            return HealthChecksItem(name="launcher", status=Status.OK)
-        return HealthChecksItem(name="launcher", status=Status.DEGRADED, message="No instance can be started now.")
-
-    def _check_instances(self) -> HealthChecksItem:
-        details = {"instances": len(self.instances.all()), "queued_runs": len(self.queue)}
-        return HealthChecksItem(name="instances", status=Status.OK, details=details)
-
-    def _check_stop(self) -> HealthChecksItem:
-        if self.stop.requested.is_set():
-            return HealthChecksItem(name="serving", status=Status.DEGRADED, message="Shutting down.")
-        return HealthChecksItem(name="serving", status=Status.OK)
-
 
 @asynccontextmanager
 async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
     """Open the data dir, take up what an earlier daemon left, and run until the block ends.
 
     Raises:
-        DataDirInUseError: another daemon serves this data dir.
+        DataDirError: another daemon serves this data dir, or it cannot be written.
         ProfileFileError: the operator's profiles cannot be used.
     """
     path = settings.profiles_path
     given = {} if path is None else await anyio.to_thread.run_sync(read_profiles, path, settings.interpreters)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with locked(settings.lock_path):
+    with locked_data_dir(settings):
         async with open_sqlite_store(settings.store_path) as store, anyio.create_task_group() as tasks:
             yield await _take_up(settings, given, store, tasks, stop)
             tasks.cancel_scope.cancel()
 
 
 async def _take_up(
-    settings: Settings,
-    given: Mapping[str, RuntimeProfileUpsertRequest],
-    store: Store,
-    tasks: TaskGroup,
-    stop: Stop,
+    settings: Settings, given: Mapping[str, RuntimeProfileUpsertRequest], store: Store, tasks: TaskGroup, stop: Stop
 ) -> Daemon:
     """Put the managers together, take up what an earlier daemon left, and start what runs for ever."""
     queue = RunQueue()
@@ -193,9 +147,10 @@ async def _take_up(
     dispatcher.expect(await open_runs.load())
     tasks.start_soon(preparation.learn, profiles.all_details())
     tasks.start_soon(environments.sweep, instance_environments(await store.list_instances()))
-    await tasks.start(_keep_launcher, settings, starter, attachment, environments, stop)
+    await tasks.start(keep_launcher, settings.data_dir, starter, attachment, environments, stop)
     await dispatcher.lose_unfound()
-    for forever in (dispatcher.run, open_runs.keep_time, pool.run):
+    health = HealthMonitor(settings, store, starter, instances, queue, stop)
+    for forever in (dispatcher.run, open_runs.keep_time, pool.run, health.run):
         tasks.start_soon(forever)
     restarts.resume()
     return Daemon(
@@ -215,74 +170,5 @@ async def _take_up(
         Cancellation(store, dispatcher, tasks, stop),
         queue,
         stop,
+        health,
     )
-
-
-async def _keep_launcher(
-    settings: Settings,
-    starter: Starter,
-    attachment: Attachment,
-    environments: EnvironmentManager,
-    stop: Stop,
-    *,
-    task_status: TaskStatus[None],
-) -> None:
-    """Hold on to the launcher; where it dies, its instances died with it, and another one is started.
-
-    A daemon that stops in order ends the launcher; one that crashes leaves it to the next daemon.
-
-    Raises:
-        LauncherError: the first one cannot be had. Later ones are tried for again and again.
-    """
-    first, pause = True, _FIRST_LAUNCHER_PAUSE_S
-    while True:
-        try:
-            async with open_launcher(settings.data_dir) as launcher:
-                pause = _FIRST_LAUNCHER_PAUSE_S
-                starter.use(launcher)
-                if first:
-                    await attachment.attach()
-                    task_status.started()
-                    first = False
-                else:
-                    await attachment.sweep()
-                # What an earlier daemon or connection was building has been stopped by now.
-                environments.use_launcher(launcher)
-                try:
-                    await attachment.follow_launcher(launcher)
-                finally:
-                    if stop.closing.is_set():
-                        await _end_launcher(launcher)
-        except (LauncherError, OSError) as exc:
-            if first:
-                raise
-            _log.error("launcher_unavailable", error=str(exc))
-        starter.use(None)
-        _log.error("launcher_gone")
-        await attachment.drop_all()
-        await anyio.sleep(pause)
-        pause = min(pause * 2, _LAST_LAUNCHER_PAUSE_S)
-
-
-async def _end_launcher(launcher: LauncherClient) -> None:
-    with anyio.CancelScope(shield=True):
-        try:
-            await launcher.shutdown(0.0)
-        except LauncherError as exc:  # it has ended before
-            _log.info("launcher_has_ended", reason=exc.message)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the data dir's lock. The kernel frees it when the process dies, however it does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise DataDirInUseError(
-                f"Another daemon serves {path.parent}: stop it, or use another --data-dir."
-            ) from exc
-        yield
-    finally:
-        os.close(descriptor)

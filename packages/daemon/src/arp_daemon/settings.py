@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8082
 DEFAULT_MAX_QUEUED_BYTES = 256 * 1024 * 1024
+DEFAULT_MIN_FREE_BYTES = 256 * 1024 * 1024
 
 
 def default_data_dir() -> Path:
@@ -31,6 +32,8 @@ class Settings:
     """How long running work may go on after SIGTERM."""
     max_queued_bytes: int = DEFAULT_MAX_QUEUED_BYTES
     """How large the requests of waiting runs may be, together."""
+    min_free_bytes: int = DEFAULT_MIN_FREE_BYTES
+    """With less room left for the data dir, health is degraded."""
     secrets_dir: Path | None = None
     """The folder that `env_from` may read files of; by default `secrets` in the data dir."""
     allow_env_from: tuple[str, ...] = ()

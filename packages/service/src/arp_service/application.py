@@ -14,6 +14,7 @@ from starlette.routing import Match, Route
 from arp_service.door import Door
 from arp_service.errors import InternalError, MethodNotAllowedError, NotFoundError, ServiceError
 from arp_service.responses import StructResponse, error_response
+from arp_service.turns import TakeTurns
 from arp_service.unread_body import UnreadBody
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = structlog.get_logger(__name__)
+
+
+# Asked by those who decide whether the service still lives, most of all when it has much to do.
+_URGENT = frozenset({"/v1/health"})
 
 
 class IdConvertor(Convertor[str]):
@@ -72,7 +77,12 @@ def create_app(routes: Sequence[BaseRoute], admit: Callable[[Scope, Headers], No
     """Return the ASGI app: the door first, then the routes, and errors answered in one place."""
     app = Starlette(
         routes=list(routes),
-        middleware=[Middleware(UnreadBody), Middleware(Boundary), Middleware(Door, admit=admit)],
+        middleware=[
+            Middleware(TakeTurns, urgent=_URGENT),
+            Middleware(UnreadBody),
+            Middleware(Boundary),
+            Middleware(Door, admit=admit),
+        ],
         exception_handlers={
             ServiceError: _answer_service_error,
             HTTPException: _answer_http_exception,

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import anyio
-import anyio.lowlevel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from arp_service.accept import prefers
 from arp_service.errors import InvalidRequestError
 from arp_service.sse import EVENT_STREAM, JSON_LINES, json_lines
+from arp_service.turns import take_turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -114,9 +113,9 @@ class EventStream(EventSourceResponse):
             body, position, ended = await self._log.read(position)
             self._ended = ended
             if body:
-                yield self._written(body)
                 # Hypercorn's send may return without yielding to the loop: let others run between sends.
-                await anyio.lowlevel.checkpoint()
+                await take_turn()
+                yield self._written(body)
             elif self._stop.closing.is_set():
                 return
             if ended:

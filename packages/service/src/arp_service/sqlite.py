@@ -239,14 +239,17 @@ def _run_each(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome
     return outcomes
 
 
-def _resolve(outcomes: list[_Outcome]) -> None:
-    for job, value, error in outcomes:
-        if job.future.done():  # its task was cancelled; the write stands all the same
-            continue
-        if error is None:
-            job.future.set_result(value)
-        else:
-            job.future.set_exception(error)
+def _resolve(outcomes: list[_Outcome], at: int = 0) -> None:
+    """Answer one job each turn of the loop: what its task does next may take a while (see `turns`)."""
+    job, value, error = outcomes[at]
+    if at + 1 < len(outcomes):
+        asyncio.get_running_loop().call_soon(_resolve, outcomes, at + 1)
+    if job.future.done():  # its task was cancelled; the write stands all the same
+        return
+    if error is None:
+        job.future.set_result(value)
+    else:
+        job.future.set_exception(error)
 
 
 @contextmanager

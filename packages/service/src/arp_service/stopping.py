@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,10 +14,9 @@ from arp_service.errors import StoppingError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from anyio.abc import TaskStatus
-
 # A stop that was hurried and still has not ended after so long (a disk that hangs) is ended by the kernel.
 _LAST_RESORT_S = 10
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
@@ -57,18 +57,19 @@ async def stop_on_signals() -> AsyncIterator[Stop]:
     comes during the start lets it finish first.
     """
     stop = Stop()
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(_watch_signals, stop)
+    loop = asyncio.get_running_loop()
+    for signum in _SIGNALS:
+        loop.add_signal_handler(signum, _on_signal, stop)
+    try:
         yield stop
-        tasks.cancel_scope.cancel()
+    finally:
+        for signum in _SIGNALS:
+            loop.remove_signal_handler(signum)
 
 
-async def _watch_signals(stop: Stop, *, task_status: TaskStatus[None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for _ in signals:
-            if not stop.requested.is_set():
-                stop.requested.set()
-            elif not stop.hurried.is_set():
-                stop.hurried.set()
-                signal.alarm(_LAST_RESORT_S)
+def _on_signal(stop: Stop) -> None:
+    if not stop.requested.is_set():
+        stop.requested.set()
+    elif not stop.hurried.is_set():
+        stop.hurried.set()
+        signal.alarm(_LAST_RESORT_S)

@@ -1,0 +1,1 @@
+"""The commands of `arp-daemon`, a module each."""
