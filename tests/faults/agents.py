@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 if TYPE_CHECKING:
     from arp_runtime import AgentContext
@@ -52,6 +54,32 @@ async def flooding(context: AgentContext) -> None:
     """Say so many kilobytes as fast as can be."""
     for _ in range(int(context.goal)):
         await context.emit_token("x" * 1000)
+
+
+async def bombing(context: AgentContext) -> None:
+    """Start a program that forks itself and all its forks, as far as it may; never more than 2 ** 9."""
+    fork = "try: os.fork()\n except OSError: pass"
+    subprocess.Popen([sys.executable, "-S", "-c", f"import os, time\nfor _ in range(9):\n {fork}\ntime.sleep(600)"])  # noqa: ASYNC220
+    await context.step("bombing")
+    await anyio.sleep_forever()
+
+
+async def hogging(context: AgentContext) -> str:
+    """Take so many mebibytes, and write to all of them."""
+    hoard = []
+    for _ in range(int(context.goal)):
+        hoard.append(bytearray(os.urandom(1024) * 1024))
+        await anyio.lowlevel.checkpoint()
+    return f"had {len(hoard)} MiB"
+
+
+async def logging(context: AgentContext) -> str:
+    """Write so many kilobytes to stderr, and as many to stdout."""
+    for _ in range(int(context.goal)):
+        for stream in (sys.stdout, sys.stderr):
+            stream.write("x" * 1023 + "\n")
+        await anyio.lowlevel.checkpoint()
+    return "said all"
 
 
 async def escaping(context: AgentContext) -> None:
