@@ -35,6 +35,12 @@ DONE_ELSEWHERE = {
         "tests/contracts/test_codegen_commands.py",
         "python3 tools/codegen/python/generate.py --version v1",
     ),
+    # Nobody has a model at that port.
+    "export ARP_MODEL_BASE_URL=http://127.0.0.1:11434/v1 ARP_MODEL=llama3.2": (
+        "tests/runtime/test_model_serving.py",
+        '"ARP_MODEL_BASE_URL": model.url',
+    ),
+    "arp-runtime serve --agent model": ("tests/runtime/test_model_serving.py", '"--agent", "model", env=env'),
     ".nox/published/conformance/bin/python tests/interop/run_arp_conformance.py "
     "check daemon --url http://127.0.0.1:8082 --tier deep --allow-mutations": (
         "tests/interop/test_published_conformance.py",

@@ -119,5 +119,5 @@ async def events_of(log: RunLog) -> list[dict[str, Any]]:
     while (frames := await log.read(position)).body:
         body += frames.body
         position = frames.position
-    lines = body.decode().splitlines()
+    lines = body.decode().split("\n")
     return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]

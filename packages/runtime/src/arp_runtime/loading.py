@@ -3,6 +3,7 @@
 | name | the agent |
 |---|---|
 | `default` | the one that comes with the runtime |
+| `model` | a language model, by `ARP_MODEL_BASE_URL` and `ARP_MODEL` (`arp_runtime.model_agent`) |
 | `my_package.my_module:agent` | an attribute of a module; the current folder is looked in first |
 | `./agent.py:agent` | an attribute of a file |
 | `command:./agent.sh` | a program (`arp_runtime.command_agent`) |
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from arp_runtime.agent_kinds import NoAgentError, Workplace, as_agent
 from arp_runtime.command_agent import PREFIX, load_command
 from arp_runtime.default_agent import default_agent
 from arp_runtime.isolation import isolate
+from arp_runtime.model_agent import ModelAgent, read_settings
 from arp_runtime.modules import ModuleNotLoadableError, import_named
 
 if TYPE_CHECKING:
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "arp_runtime.agents"
 
-_BUILT_IN: dict[str, Callable[[], Any]] = {"default": lambda: default_agent}
+_BUILT_IN: dict[str, Callable[[], Any]] = {
+    "default": lambda: default_agent,
+    "model": lambda: ModelAgent(read_settings(os.environ)),
+}
 
 
 class AgentNotLoadableError(Exception):

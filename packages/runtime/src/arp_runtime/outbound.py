@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,6 +27,13 @@ _CONNECT_TIMEOUT_S = 5.0
 # A name may have many numbers; a server that does not answer at the first few is not there.
 _MAX_TRIED = 4
 _PLAIN = "identity"
+
+# Plain http needs none.
+_NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+Client = httpx.AsyncClient
+Answer = httpx.Response
+"""What this module's callers write into their signatures."""
 
 
 class OutboundError(Exception):
@@ -70,15 +79,24 @@ def outbound_errors() -> Iterator[None]:
     """Raise what httpx raises as one of our own errors."""
     try:
         yield
+    except httpx.UnsupportedProtocol as exc:
+        raise NotCallableError(str(exc)) from exc
     except httpx.TimeoutException as exc:
         raise OutboundTimeoutError(str(exc) or "no answer in time") from exc
     except (httpx.RequestError, httpx.StreamError, httpx.InvalidURL) as exc:
         raise OutboundError(str(exc) or type(exc).__name__) from exc
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Loaded once, which takes some 20 ms."""
+    return httpx.create_ssl_context()
+
+
 def _transport(url: httpx.URL, max_answer_bytes: int) -> httpx.AsyncBaseTransport:
     proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
-    inner = httpx.AsyncHTTPTransport(trust_env=False, proxy=proxy)
+    verify = _authorities() if url.scheme == "https" else _NO_AUTHORITIES
+    inner = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, proxy=proxy)
     return _CarefulTransport(inner, max_answer_bytes, looks_up=proxy is None)
 
 
