@@ -14,6 +14,7 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from arp_runtime.commands.run import run_command
+from arp_runtime.commands.tool_options import ToolOptions
 from arp_service.processes import find_marked
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ async def test_limits_and_data_are_the_runs(folder: Path) -> None:
         ({"data": "@nowhere.json"}, "nowhere.json"),
         ({"data": "[1]"}, "$.input.data"),
         ({"max_steps": 0}, "max_steps"),
-        ({"tools": ("nowhere",)}, "nowhere"),
+        ({"tool_options": ToolOptions(("nowhere",))}, "nowhere"),
     ],
 )
 def test_a_run_that_cannot_begin_says_why_in_one_line(

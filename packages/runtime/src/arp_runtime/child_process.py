@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from anyio.abc import ByteReceiveStream, Process
+
+    from arp_service.stopping import Stop
 
 _KEEPER = str(Path(__file__).with_name("keeper.py"))
 # Between SIGTERM and SIGKILL; less than the grace that a run's agent has.
@@ -40,7 +42,7 @@ async def running(
     return code is that of the program, or 128 and the number of the signal that ended it. `on_stderr` is given what
     it says there, to its last word. The sockets in `own` become the program's, under the same descriptors.
     """
-    kept = [sys.executable, "-I", "-S", _KEEPER, str(os.getpid()), str(grace_s), *command]
+    kept = _under_keeper(command, grace_s)
     fds = [passed.fileno() for passed in own]
     try:
         process = await anyio.open_process(
@@ -58,6 +60,32 @@ async def running(
             with anyio.CancelScope(shield=True):
                 await _end(process, grace_s)
     await process.aclose()
+
+
+@asynccontextmanager
+async def attached(
+    command: Sequence[str], lent: Sequence[socket.socket], stop: Stop, grace_s: float
+) -> AsyncIterator[Process]:
+    """A program on this one's stdout and stderr, with sockets under the same descriptors. It is ended as in `running`.
+
+    When the stop is hurried it is sent a second SIGTERM.
+    """
+    fds = [passed.fileno() for passed in lent]
+    process = await anyio.open_process(
+        _under_keeper(command, grace_s), stdin=DEVNULL, stdout=None, stderr=None, pass_fds=fds, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with anyio.CancelScope(shield=True):
+            process.terminate()
+            async with stop.grace(grace_s):
+                await process.wait()
+            await _end(process, grace_s)
+
+
+def _under_keeper(command: Sequence[str], grace_s: float) -> list[str]:
+    return [sys.executable, "-I", "-S", _KEEPER, str(os.getpid()), str(grace_s), *command]
 
 
 async def _read(stderr: ByteReceiveStream, on_stderr: Callable[[bytes], None]) -> None:

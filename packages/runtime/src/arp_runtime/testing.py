@@ -20,7 +20,7 @@ from arp_runtime.artifacts import ArtifactFolder
 from arp_runtime.loading import load_agent
 from arp_runtime.offered_tools import offer
 from arp_runtime.single_run import follow, started
-from arp_runtime.tool_loading import load_tools
+from arp_runtime.tool_loading import load_tools, open_tools
 from arp_runtime.workbench import Workbench
 from arp_service.stopping import Stop
 
@@ -98,9 +98,10 @@ async def run_agent_async(
     input_ = {"goal": goal} | ({"data": data} if data else {}) | ({"context": context} if context else {})
     asked = RunRequest.from_dict({"input": input_, **request})
     loaded = load_agent(agent) if isinstance(agent, str) else as_agent(agent)
-    offered = {**load_tools(()), **offer(tools, "the test")}
-    with TemporaryDirectory() as folder:
-        bench = Workbench(offered, ArtifactFolder(artifacts_dir or Path(folder)))
-        async with started(loaded, bench, asked, Stop()) as (runs, run):
-            events = [event async for event in follow(run.log)]
-            return AgentRun(RunResult.from_json(runs.get_result(run.run_id)), events)
+    own = {**load_tools(()), **offer(tools, "the test")}
+    async with open_tools(own, None) as offered:
+        with TemporaryDirectory() as folder:
+            bench = Workbench(offered, ArtifactFolder(artifacts_dir or Path(folder)))
+            async with started(loaded, bench, asked, Stop()) as (runs, run):
+                events = [event async for event in follow(run.log)]
+                return AgentRun(RunResult.from_json(runs.get_result(run.run_id)), events)

@@ -14,17 +14,22 @@ from cyclopts import Parameter
 
 from arp_model import RunRequest, RunResult, RunState
 from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
+from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
 from arp_runtime.loading import AgentNotLoadableError, load_agent
 from arp_runtime.single_run import follow, started
 from arp_runtime.terminal import JsonView, TerminalView
-from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools
+from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_runtime.workbench import Workbench
 from arp_service.logs import configure_logging
 from arp_service.stopping import stop_on_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+
     from arp_runtime.agent_kinds import LoadedAgent
     from arp_runtime.manager import RunManager
+    from arp_runtime.offered_tools import OfferedTool
     from arp_runtime.terminal import View
     from arp_service.stopping import Stop
 
@@ -44,7 +49,7 @@ def run_command(
     *,
     agent: str = "default",
     agent_isolation: Literal["none", "process"] = "none",
-    tools: tuple[str, ...] = (),
+    tool_options: ToolOptions = NO_TOOL_OPTIONS,
     data: str | None = None,
     timeout_ms: int | None = None,
     max_steps: int | None = None,
@@ -64,8 +69,8 @@ def run_command(
         Who does it: module:attribute, ./file.py:attribute, command:PROGRAM, or the name of an agent.
     agent_isolation
         `process` calls a plain function in a process of its own.
-    tools
-        A module or a ./file.py with tools of your own. Can be given several times.
+    tool_options
+        What tools it may use.
     data
         The run's `input.data`, as a JSON object; @FILE reads it from a file.
     timeout_ms
@@ -84,13 +89,13 @@ def run_command(
         limits = {"timeout_ms": timeout_ms, "max_steps": max_steps, "max_tokens": max_tokens}
         request = _request(goal, data, {name: value for name, value in limits.items() if value is not None})
         loaded = load_agent(agent, isolated=agent_isolation == "process")
-        offered = load_tools(tools)
+        tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
+        artifacts = ArtifactFolder(artifacts_dir or default_artifacts_dir())
+        view: View = JsonView() if json_ else TerminalView()
+        sys.exit(anyio.run(_run, loaded, tools, artifacts, request, view))
     except (AgentNotLoadableError, ToolsNotLoadableError, _UsageError) as error:
         sys.stderr.write(f"arp-runtime: {error}\n")
         sys.exit(ExitCode.USAGE)
-    view: View = JsonView() if json_ else TerminalView()
-    bench = Workbench(offered, ArtifactFolder(artifacts_dir or default_artifacts_dir()), view)
-    sys.exit(anyio.run(_run, loaded, bench, request, view))
 
 
 class _UsageError(Exception):
@@ -117,18 +122,26 @@ def _read_data(given: str) -> Any:
         raise _UsageError(f"--data: {exc}") from exc
 
 
-async def _run(agent: LoadedAgent, bench: Workbench, request: RunRequest, view: View) -> ExitCode:
-    async with stop_on_signals() as stop, started(agent, bench, request, stop) as (runs, run):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_cancel_when_stopped, runs, run.run_id, stop, view)
-            async for event in follow(run.log):
-                view.show(event)
-            tasks.cancel_scope.cancel()
-        view.end(run.state, RunResult.from_json(runs.get_result(run.run_id)))
-        code = _EXIT_CODES[run.state]
-        if runs.abandoned:  # nothing ends it but the end of this process
-            _leave(code)
-        return code
+async def _run(
+    agent: LoadedAgent,
+    tools: AbstractAsyncContextManager[Mapping[str, OfferedTool]],
+    artifacts: ArtifactFolder,
+    request: RunRequest,
+    view: View,
+) -> ExitCode:
+    async with tools as offered, stop_on_signals() as stop:
+        bench = Workbench(offered, artifacts, view)
+        async with started(agent, bench, request, stop) as (runs, run):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cancel_when_stopped, runs, run.run_id, stop, view)
+                async for event in follow(run.log):
+                    view.show(event)
+                tasks.cancel_scope.cancel()
+            view.end(run.state, RunResult.from_json(runs.get_result(run.run_id)))
+            code = _EXIT_CODES[run.state]
+            if runs.abandoned:  # nothing ends it but the end of this process
+                _leave(code)
+            return code
 
 
 async def _cancel_when_stopped(runs: RunManager, run_id: str, stop: Stop, view: View) -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import anyio
 import structlog
@@ -59,6 +59,7 @@ def serve_command(
     cancel_grace_s: float = CANCEL_GRACE_S,
     artifacts_dir: Path | None = None,
     drain_grace_s: float = 5.0,
+    reload: bool = False,
     admit_uid: int | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
@@ -88,12 +89,16 @@ def serve_command(
         Where runs leave their artifacts; by default in the user's data folder.
     drain_grace_s
         Seconds for runs under way to end when the runtime is stopped.
+    reload
+        Start anew when code in the current folder changes; for development.
     admit_uid
         The number of another user who may call it over loopback: a daemon's that has it run as somebody else.
     log_level
         The least important messages that are logged, to stderr.
     """
     configure_logging(log_level)
+    if reload:
+        _reload(host, port, auto_port, agent, drain_grace_s)
     if not can_look_up_peers():
         sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
     uids = {own_uid()} if admit_uid is None else {own_uid(), admit_uid}
@@ -107,6 +112,18 @@ def serve_command(
         anyio.run(_serve, tools, artifacts, manager, listener, drain_grace_s, uids)
     except (AgentNotLoadableError, ToolsNotLoadableError, CannotListenError) as error:
         sys.exit(f"arp-runtime: {error}")
+
+
+def _reload(host: str, port: int, auto_port: bool, agent: str, drain_grace_s: float) -> NoReturn:
+    """Serve in a process of its own, again and again. What does not concern the socket is that process's business."""
+    from arp_runtime.reloading import NoReloadError, serve_with_reload  # noqa: PLC0415 - not for instances
+
+    try:
+        listener = bind(host, port, auto_port=auto_port)
+        anyio.run(serve_with_reload, sys.argv[1:], listener, agent, drain_grace_s)
+    except (CannotListenError, NoReloadError) as error:
+        sys.exit(f"arp-runtime: {error}")
+    sys.exit(0)
 
 
 async def _serve(
