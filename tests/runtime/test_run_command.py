@@ -13,6 +13,7 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from arp_runtime.commands.agent_options import AgentOptions
 from arp_runtime.commands.run import run_command
 from arp_runtime.commands.tool_options import ToolOptions
 from arp_service.processes import find_marked
@@ -128,7 +129,7 @@ async def test_limits_and_data_are_the_runs(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "why"),
     [
-        ({"agent": "nope"}, "--agent nope: write module:attribute"),
+        ({"agent_options": AgentOptions("nope")}, "--agent nope: write module:attribute"),
         ({"data": "{"}, "--data: "),
         ({"data": "@nowhere.json"}, "nowhere.json"),
         ({"data": "[1]"}, "$.input.data"),

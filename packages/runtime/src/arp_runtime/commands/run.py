@@ -6,16 +6,16 @@ import os
 import sys
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import anyio
 import msgspec
 from cyclopts import Parameter
 
 from arp_model import RunRequest, RunResult, RunState
-from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
+from arp_runtime.commands.agent_options import NO_AGENT_OPTIONS, AgentOptions
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
-from arp_runtime.loading import AgentNotLoadableError, load_agent
+from arp_runtime.loading import AgentNotLoadableError
 from arp_runtime.single_run import follow, started
 from arp_runtime.terminal import JsonView, TerminalView
 from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from arp_runtime.agent_kinds import LoadedAgent
+    from arp_runtime.artifacts import ArtifactFolder
     from arp_runtime.manager import RunManager
     from arp_runtime.offered_tools import OfferedTool
     from arp_runtime.terminal import View
@@ -47,14 +48,12 @@ def run_command(
     goal: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
-    agent: str = "default",
-    agent_isolation: Literal["none", "process"] = "none",
+    agent_options: AgentOptions = NO_AGENT_OPTIONS,
     tool_options: ToolOptions = NO_TOOL_OPTIONS,
     data: str | None = None,
     timeout_ms: int | None = None,
     max_steps: int | None = None,
     max_tokens: int | None = None,
-    artifacts_dir: Path | None = None,
     json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> NoReturn:
     """Execute one run in this terminal, and show what happens; the answer goes to stdout, all else to stderr.
@@ -65,10 +64,8 @@ def run_command(
     ----------
     goal
         What is to be achieved, in plain language.
-    agent
-        Who does it: module:attribute, ./file.py:attribute, command:PROGRAM, or the name of an agent.
-    agent_isolation
-        `process` calls a plain function in a process of its own.
+    agent_options
+        Which agent does it.
     tool_options
         What tools it may use.
     data
@@ -79,8 +76,6 @@ def run_command(
         How many steps it may take.
     max_tokens
         How many tokens it may say.
-    artifacts_dir
-        Where it leaves its artifacts; by default in the user's data folder.
     json_
         Print events as lines of JSON to stderr, and the result as one to stdout.
     """
@@ -88,11 +83,10 @@ def run_command(
     try:
         limits = {"timeout_ms": timeout_ms, "max_steps": max_steps, "max_tokens": max_tokens}
         request = _request(goal, data, {name: value for name, value in limits.items() if value is not None})
-        loaded = load_agent(agent, isolated=agent_isolation == "process")
+        agent = agent_options.load()
         tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
-        artifacts = ArtifactFolder(artifacts_dir or default_artifacts_dir())
         view: View = JsonView() if json_ else TerminalView()
-        sys.exit(anyio.run(_run, loaded, tools, artifacts, request, view))
+        sys.exit(anyio.run(_run, agent, tools, agent_options.artifacts(), request, view))
     except (AgentNotLoadableError, ToolsNotLoadableError, _UsageError) as error:
         sys.stderr.write(f"arp-runtime: {error}\n")
         sys.exit(ExitCode.USAGE)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import signal
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import anyio
 import structlog
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from arp_runtime.app import create_runtime_app
-from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
+from arp_runtime.commands.agent_options import (
+    NO_AGENT_OPTIONS,
+    NO_CAPACITY_OPTIONS,
+    AgentOptions,
+    CapacityOptions,
+)
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
-from arp_runtime.loading import AgentNotLoadableError, load_agent
-from arp_runtime.manager import CANCEL_GRACE_S, Keeping, open_manager
+from arp_runtime.loading import AgentNotLoadableError
+from arp_runtime.manager import open_manager
 from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
-from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
 from arp_runtime.workbench import Workbench
 from arp_service.door import OwnUserOnly
 from arp_service.logs import configure_logging
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from arp_runtime.artifacts import ArtifactFolder
     from arp_runtime.manager import RunManager
     from arp_runtime.offered_tools import OfferedTool
     from arp_service.stopping import Stop
@@ -40,9 +44,6 @@ DEFAULT_PORT = 8081
 # cancellation, the kernel ends the process then.
 _LAST_RESORT_S = 6
 
-AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
-
 _log = structlog.get_logger(__name__)
 
 
@@ -51,13 +52,9 @@ def serve_command(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     auto_port: Annotated[bool, Parameter(negative=())] = False,
-    agent: str = "default",
-    agent_isolation: Literal["none", "process"] = "none",
+    agent_options: AgentOptions = NO_AGENT_OPTIONS,
     tool_options: ToolOptions = NO_TOOL_OPTIONS,
-    max_concurrent_runs: AtLeastOne | None = None,
-    max_waiting_runs: NotNegative = MAX_WAITING_RUNS,
-    cancel_grace_s: float = CANCEL_GRACE_S,
-    artifacts_dir: Path | None = None,
+    capacity_options: CapacityOptions = NO_CAPACITY_OPTIONS,
     drain_grace_s: float = 5.0,
     reload: bool = False,
     admit_uid: int | None = None,
@@ -73,20 +70,12 @@ def serve_command(
         The port; 0 takes any free one.
     auto_port
         Take the next free port when this one is taken.
-    agent
-        What runs are given to: module:attribute, ./file.py:attribute, command:PROGRAM, or the name of an agent.
-    agent_isolation
-        `process` calls a plain function in a process for each run, which can be killed.
+    agent_options
+        Which agent executes runs.
     tool_options
         What tools runs may use.
-    max_concurrent_runs
-        How many runs execute at once; by default 100 where the agent is async, else as many as there are processors.
-    max_waiting_runs
-        How many more runs may wait; what is beyond that is refused with 503 `overloaded`.
-    cancel_grace_s
-        Seconds for an agent to stop when its run was canceled, or has reached a limit.
-    artifacts_dir
-        Where runs leave their artifacts; by default in the user's data folder.
+    capacity_options
+        How many runs there may be.
     drain_grace_s
         Seconds for runs under way to end when the runtime is stopped.
     reload
@@ -98,18 +87,17 @@ def serve_command(
     """
     configure_logging(log_level)
     if reload:
-        _reload(host, port, auto_port, agent, drain_grace_s)
+        _reload(host, port, auto_port, agent_options.agent, drain_grace_s)
     if not can_look_up_peers():
         sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
     uids = {own_uid()} if admit_uid is None else {own_uid(), admit_uid}
-    artifacts = ArtifactFolder(artifacts_dir or default_artifacts_dir())
     try:
-        loaded = load_agent(agent, isolated=agent_isolation == "process")
+        agent = agent_options.load()
         tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
         listener = bind(host, port, auto_port=auto_port)
-        capacity = Capacity(max_concurrent_runs or concurrent_runs(loaded.workplace), max_waiting_runs)
-        manager = partial(open_manager, loaded, capacity=capacity, keeping=Keeping(cancel_grace_s=cancel_grace_s))
-        anyio.run(_serve, tools, artifacts, manager, listener, drain_grace_s, uids)
+        capacity, keeping = capacity_options.capacity(agent), capacity_options.keeping()
+        manager = partial(open_manager, agent, capacity=capacity, keeping=keeping)
+        anyio.run(_serve, tools, agent_options.artifacts(), manager, listener, drain_grace_s, uids)
     except (AgentNotLoadableError, ToolsNotLoadableError, CannotListenError) as error:
         sys.exit(f"arp-runtime: {error}")
 

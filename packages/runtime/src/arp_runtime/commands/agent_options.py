@@ -1,0 +1,80 @@
+"""Options that several commands share: which agent there is, and how its runs are executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
+from arp_runtime.loading import load_agent
+from arp_runtime.manager import CANCEL_GRACE_S, Keeping
+from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
+
+if TYPE_CHECKING:
+    from arp_runtime.agent_kinds import LoadedAgent
+
+_AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+_NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AgentOptions:
+    """Which agent executes runs.
+
+    Parameters
+    ----------
+    agent
+        What runs are given to: module:attribute, ./file.py:attribute, command:PROGRAM, or the name of an agent.
+    agent_isolation
+        `process` calls a plain function in a process for each run, which can be killed.
+    artifacts_dir
+        Where runs leave their artifacts; by default in the user's data folder.
+    """
+
+    agent: str = "default"
+    agent_isolation: Literal["none", "process"] = "none"
+    artifacts_dir: Path | None = None
+
+    def load(self) -> LoadedAgent:
+        """The agent. Raises AgentNotLoadableError."""
+        return load_agent(self.agent, isolated=self.agent_isolation == "process")
+
+    def artifacts(self) -> ArtifactFolder:
+        """Where artifacts go."""
+        return ArtifactFolder(self.artifacts_dir or default_artifacts_dir())
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CapacityOptions:
+    """How many runs there may be, and how long an agent has to stop.
+
+    Parameters
+    ----------
+    max_concurrent_runs
+        How many runs execute at once; by default 100 where the agent is async, else as many as there are processors.
+    max_waiting_runs
+        How many more runs may wait; what is beyond that is refused with 503 `overloaded`.
+    cancel_grace_s
+        Seconds for an agent to stop when its run was canceled, or has reached a limit.
+    """
+
+    max_concurrent_runs: _AtLeastOne | None = None
+    max_waiting_runs: _NotNegative = MAX_WAITING_RUNS
+    cancel_grace_s: float = CANCEL_GRACE_S
+
+    def capacity(self, agent: LoadedAgent) -> Capacity:
+        """How many, for this agent."""
+        return Capacity(self.max_concurrent_runs or concurrent_runs(agent.workplace), self.max_waiting_runs)
+
+    def keeping(self) -> Keeping:
+        """How long."""
+        return Keeping(cancel_grace_s=self.cancel_grace_s)
+
+
+NO_AGENT_OPTIONS = AgentOptions()
+NO_CAPACITY_OPTIONS = CapacityOptions()
