@@ -119,7 +119,8 @@ def test_a_profile_without_launch_details_launches_nothing() -> None:
         ({"driver": "runtime", "max_queued": -1}, "max_queued"),
         ({"driver": "runtime", "retries": 1000}, "retries"),
         ({"driver": "runtime", "max_timeout_ms": 1.5}, "max_timeout_ms"),
-        ({"driver": "command", "command": ["x", "{uds}"]}, "uds"),
+        ({"driver": "command", "command": ["x", "{uds}"], "listen": "port"}, "uds"),
+        ({"driver": "command", "command": ["x", "{uds}:{port}"]}, "uds"),
         ({"driver": "command", "command": ["x\0"]}, "NUL"),
         ({"driver": "python", "agent": "a:b"}, "requirements"),
         ({"driver": "python", "requirements": []}, "agent or command"),
@@ -175,3 +176,20 @@ def test_limits_and_users_that_make_no_sense_are_refused(wrong: dict[str, Any]) 
     """Refused when the profile is put, naming the place."""
     with pytest.raises(InvalidProfileError, match=r"user|limits"):
         find_exec({"arp.exec": {"driver": "runtime", **wrong}})
+
+
+@pytest.mark.parametrize(
+    ("words", "listen", "expected"),
+    [
+        (["p"], None, "port"),
+        (["p", "{host}:{port}"], None, "port"),
+        (["p", "--uds={uds}"], None, "uds"),
+        (["p", "--fd", "{fd}"], None, "fd"),
+        (["p", "{port}"], "fd", "fd"),
+        (["p"], "uds", "uds"),
+    ],
+)
+def test_a_program_listens_where_its_words_ask_for(words: list[str], listen: str | None, expected: str) -> None:
+    """Nobody has to say twice that it is a Unix socket; who says something else is believed."""
+    exec_: dict[str, Any] = {"driver": "command", "command": words}
+    assert _plan(_profile(exec_ if listen is None else exec_ | {"listen": listen})).spec.listen == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import anyio
 import httpx
@@ -155,7 +156,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
 async def test_an_instance_may_be_reached_by_a_unix_socket(tmp_path: Path) -> None:
     """The same clients, with a path in place of a number."""
     address = Address("http://localhost", uds=str(tmp_path / "s"))
-    assert address.endpoint == f"unix:{address.uds}"
+    assert address.endpoint == f"http+unix://{quote(str(address.uds), safe='')}"
     listener = await anyio.create_unix_listener(str(address.uds))
     async with _answering(listener, _HEALTHY) as heads, runtime_client(address) as client:
         assert (await client.health()).status.value == "ok"

@@ -40,6 +40,14 @@ def bind(host: str, port: str) -> None:
     serve(socket.create_server((host, int(port))))
 
 
+def bind_unix(path: str) -> None:
+    """Listens at the path that was picked for it."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    serve(listener)
+
+
 def deaf() -> None:
     """Ignores SIGTERM, and so does its brood: a child, and a double-forked daemon in a session of its own."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -139,9 +147,10 @@ def run_code() -> None:
 
 
 def main() -> None:
-    beasts = (echo, bind, deaf, parent, hide, multiply, gorge, tell_limits, fail, say, flood, sleep_for_ever)
+    listening = (echo, bind, bind_unix, deaf, parent, hide, multiply, tell_limits)
+    others = (gorge, fail, say, flood, sleep_for_ever)
     name, *arguments = sys.argv[1:]
-    {beast.__name__: beast for beast in beasts}[name](*arguments)
+    {beast.__name__: beast for beast in (*listening, *others)}[name](*arguments)
 
 
 if __name__ == "__main__":

@@ -49,13 +49,20 @@ async def running_launcher(data_dir: Path, lease_s: float = 60.0) -> AsyncIterat
 
 async def ask(launched: Launched) -> dict[str, Any]:
     """The facts that a listening beast tells of itself."""
-    assert launched.host is not None
-    assert launched.port is not None
     with anyio.fail_after(SOON):
-        async with await anyio.connect_tcp(launched.host, launched.port) as stream:
+        async with await connect(launched) as stream:
             said = b"".join([part async for part in stream])
     facts: dict[str, Any] = json.loads(said)
     return facts
+
+
+async def connect(launched: Launched) -> anyio.abc.SocketStream:
+    """A connection to where an instance listens."""
+    if launched.path is not None:
+        return await anyio.connect_unix(launched.path)
+    assert launched.host is not None
+    assert launched.port is not None
+    return await anyio.connect_tcp(launched.host, launched.port)
 
 
 def living(pids: Iterable[int]) -> list[int]:

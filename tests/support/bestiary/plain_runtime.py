@@ -1,11 +1,13 @@
-"""A runtime that knows only what the standard requires: no events, no cancel, no batch. For `{host}` `{port}`.
+"""A runtime that knows only what the standard requires: no events, no cancel, no batch.
 
-Usage: plain_runtime.py HOST PORT. The goal "fail" fails; any other is echoed. A run takes two looks at its status.
+Usage: plain_runtime.py HOST PORT, or plain_runtime.py PATH of a Unix socket. The goal "fail" fails; any other is
+echoed. A run takes two looks at its status.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -63,5 +65,19 @@ def _result(run_id: str) -> dict[str, Any]:
     return {"run_id": run_id, "ok": True, "output": {"echo": goal}}
 
 
+class _UnixServer(ThreadingHTTPServer):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        self.socket.bind(self.server_address)
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        connection, _ = self.socket.accept()
+        return connection, ("localhost", 0)
+
+
 if __name__ == "__main__":
-    ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), _Handler).serve_forever()
+    if len(sys.argv) == 2:
+        _UnixServer(sys.argv[1], _Handler).serve_forever()  # type: ignore[arg-type] # a path is an address, too
+    else:
+        ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), _Handler).serve_forever()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import msgspec
 
 
@@ -21,5 +23,5 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def endpoint(self) -> str:
-        """What people are shown, and what a selector names."""
-        return self.base_url if self.uds is None else f"unix:{self.uds}"
+        """What people are shown, and what a selector names: a URL; of a Unix socket, its path is the host, escaped."""
+        return self.base_url if self.uds is None else f"http+unix://{quote(self.uds, safe='')}"

@@ -115,15 +115,16 @@ class RuntimeExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class CommandExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="driver", tag="command"):
     """Any program that serves ARP v1; `{host}` and `{port}` in its words are replaced. Never through a shell.
 
-    With `listen` `fd` it is given a bound socket instead of a port, as descriptor `{fd}`.
+    With `listen` `fd` it is given a bound socket instead of a port, as descriptor `{fd}`, and with `uds` the path of a
+    Unix socket as `{uds}`. Without `listen`, its words tell which.
     """
 
     command: _Words
-    listen: Literal["fd", "port"] = "port"
+    listen: Literal["fd", "port", "uds"] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_words(self.command)
+        _check_words(self.command, self.listen)
 
 
 class PythonExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="driver", tag="python"):
@@ -143,13 +144,13 @@ class PythonExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True
     build_timeout_s: _Seconds = 600.0
     agent: Annotated[str, Meta(min_length=1)] | None = None
     command: _Words | None = None
-    listen: Literal["fd", "port"] = "port"
+    listen: Literal["fd", "port", "uds"] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.agent is None) == (self.command is None):
             raise ValueError("give either agent or command")
-        _check_words(self.command or [])
+        _check_words(self.command or [], self.listen)
         for requirement in self.requirements:
             check_pinned(requirement)
         for index in (*filter(None, [self.index_url]), *self.extra_index_urls):
@@ -186,9 +187,9 @@ def retries_of(spec: AnyExec | None) -> int:
     return 0 if spec is None else spec.retries
 
 
-def _check_words(command: list[str]) -> None:
-    for word in command:
-        if "\0" in word:
-            raise ValueError("command: a word holds a NUL")
-        if "{uds}" in word:
-            raise ValueError("command: {uds} is not served yet; take {port}, or {fd} with listen fd")
+def _check_words(command: list[str], listen: str | None) -> None:
+    if any("\0" in word for word in command):
+        raise ValueError("command: a word holds a NUL")
+    asked = {name for name in ("uds", "fd", "host", "port") for word in command if f"{{{name}}}" in word}
+    if "uds" in asked and (len(asked) > 1 or listen not in {None, "uds"}):
+        raise ValueError("command: {uds} goes with listen uds, and with no other place to listen at")

@@ -48,6 +48,7 @@ def translate(payload: Any) -> dict[str, Any]:
     given = msgspec.convert(payload, _Pip | _Command)
     shared = {
         "max": _MAX_INSTANCES,
+        "listen": "port",
         "start_timeout_s": _START_TIMEOUT_S,
         "stop_grace_s": _STOP_GRACE_S,
         "working_directory": str(_daemon_folder()),

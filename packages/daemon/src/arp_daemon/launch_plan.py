@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from arp_daemon import jarvis_exec
 from arp_daemon.errors import ProfileNotLaunchableError
 from arp_daemon.exec_spec import AnyExec, CommandExec, PythonExec, ResourceLimits, RuntimeExec, find_exec
-from arp_daemon.launcher.protocol import LaunchSpec, Limits
+from arp_daemon.launcher.protocol import LaunchSpec, Limits, Listen
 from arp_daemon.overrides import REGISTRY_VARIABLE
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def plan_launch(
         env=env,
         cwd=details.working_directory,
         template=how.template,
-        listen="fd" if how.takes_socket else "port",
+        listen=how.listen or _listen(how.argv),
         user=details.user,
         limits=_limits(details.limits),
         # A client may set the same variable: what it gave is hidden as well, and no harm done.
@@ -145,7 +145,7 @@ def _variables(env: dict[str, str] | UnsetType, tool_registry_url: str | UnsetTy
 @dataclass(frozen=True)
 class _HowToStart:
     argv: list[str]
-    takes_socket: bool
+    listen: Listen | None = "fd"
     template: str | None = None
 
 
@@ -156,19 +156,27 @@ def _how_to_start(details: AnyExec, surroundings: Surroundings) -> _HowToStart:
     serve += [] if details.user is None else ["--admit-uid", str(surroundings.uid)]
     match details:
         case CommandExec(command=command, listen=listen):
-            return _HowToStart([*command], takes_socket=listen == "fd")
+            return _HowToStart([*command], listen)
         case RuntimeExec(agent=agent, template=template):
             # A fork of a template is told its words only; an exec also needs the program.
             program = ["arp-runtime"] if template is not None else [sys.executable, "-m", "arp_runtime"]
-            return _HowToStart([*program, *serve, "--agent", agent], takes_socket=True, template=template)
+            return _HowToStart([*program, *serve, "--agent", agent], template=template)
         case PythonExec(agent=agent, command=command, listen=listen):
             if venv is None:
                 raise ValueError("the environment of a python profile is built before it is launched")
             programs = {"{python}": str(venv / "bin" / "python"), "{bin}": str(venv / "bin")}
             if agent is not None:
                 argv = [programs["{python}"], "-m", "arp_runtime", *serve, "--agent", agent]
-                return _HowToStart(argv, takes_socket=True)
-            return _HowToStart([_replace(word, programs) for word in command or ()], takes_socket=listen == "fd")
+                return _HowToStart(argv)
+            return _HowToStart([_replace(word, programs) for word in command or ()], listen)
+
+
+def _listen(argv: list[str]) -> Listen:
+    """Where a program listens that does not say: its words ask for a path, a descriptor, or a port."""
+    for listen in ("uds", "fd"):
+        if any(f"{{{listen}}}" in word for word in argv):
+            return listen
+    return "port"
 
 
 def _replace(word: str, values: Mapping[str, str]) -> str:

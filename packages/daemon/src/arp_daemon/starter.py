@@ -13,7 +13,7 @@ from arp_daemon.address import Address
 from arp_daemon.errors import InstanceStartError, RuntimeProbeError
 from arp_daemon.launch_plan import BYTES_PER_MIB
 from arp_daemon.launcher import LauncherError, LauncherGoneError, LauncherStoppingError
-from arp_daemon.port_owner import listens_in_tree
+from arp_daemon.port_owner import StrangerListensError, says_taken, until_listening
 from arp_daemon.probe import until_healthy
 from arp_model import InstanceState
 from arp_service.changed import Changed
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from arp_daemon.instance import Instance
     from arp_daemon.launch_plan import LaunchPlan
     from arp_daemon.launcher import Exited, Launched, LauncherClient
-    from arp_daemon.launcher.protocol import Enforcement
+    from arp_daemon.launcher.protocol import Enforcement, Stream
     from arp_daemon.redaction import Redactor
     from arp_daemon.store import Store
     from arp_model import VersionInfo
@@ -33,8 +33,16 @@ _log = structlog.get_logger(__name__)
 _TAIL_LINES = 20
 # A launcher that died is replaced in a moment.
 _LAUNCHER_WAIT_S = 10.0
+# A picked port may be taken by another program before the instance has bound it.
+_PORT_TRIES = 3
+# From the answer to a stop to the news of the exit, on the same connection.
+_EXIT_TIMEOUT_S = 5.0
 # Launchers that die one after the other are followed by more; after this, something else is wrong.
 _LAUNCHERS_TIMEOUT_S = 60.0
+
+
+class _PortTakenError(InstanceStartError):
+    """Another program has the port that was picked."""
 
 
 class Starter:
@@ -101,9 +109,32 @@ class Starter:
             _log.debug("nothing_to_stop", instance_id=instance.instance_id, reason=exc.message)
 
     async def _launch_by(self, launcher: LauncherClient, instance: Instance, plan: LaunchPlan) -> None:
+        for _ in range(_PORT_TRIES - 1):
+            try:
+                await self._launch_once(launcher, instance, plan)
+            except _PortTakenError as exc:
+                _log.info("port_taken", instance_id=instance.instance_id, endpoint=instance.endpoint)
+                if not await self._clear(launcher, instance):
+                    raise exc from None
+            else:
+                return
+        await self._launch_once(launcher, instance, plan)
+
+    async def _clear(self, launcher: LauncherClient, instance: Instance) -> bool:
+        """End what is left of a try. Return whether there may be another one: nobody has deleted it meanwhile."""
+        await launcher.stop(instance.instance_id, 0.0)
+        with anyio.move_on_after(_EXIT_TIMEOUT_S):
+            while instance.exited is None:
+                await instance.changed.wait()
+            # The next one under this id has not ended.
+            instance.exited = None
+            return instance.lifecycle is InstanceState.STARTING
+        return False
+
+    async def _launch_once(self, launcher: LauncherClient, instance: Instance, plan: LaunchPlan) -> None:
         launched = await launcher.launch(plan.spec)
         facts = instance.facts
-        facts.address = Address(f"http://{launched.host}:{launched.port}")
+        facts.address = _address(launched)
         facts.pid, facts.start_time, facts.boot_id = launched.pid, launched.start_time, launched.boot_id
         facts.limits = _in_profile_words(launched.limits)
         for name, held in facts.limits.items():
@@ -138,6 +169,7 @@ class Starter:
         self, launcher: LauncherClient, instance: Instance, launched: Launched, plan: LaunchPlan
     ) -> VersionInfo:
         version: VersionInfo | None = None
+        taken = False
         why = f"did not get healthy in {plan.exec.start_timeout_s:g} s"
 
         async def watch_end() -> None:
@@ -158,24 +190,40 @@ class Starter:
                 tasks.start_soon(watch_end)
                 tasks.start_soon(watch_launcher)
                 try:
+                    if launched.listen != "fd":  # that socket is the launcher's own
+                        await until_listening(launched)
                     version = await until_healthy(instance.address, str(instance.facts.nonce))
+                except StrangerListensError:
+                    taken, why = True, f"could not listen at {instance.endpoint}; another program does"
                 except RuntimeProbeError as exc:
                     why = exc.message
                 tasks.cancel_scope.cancel()
         self._check_present(launcher)
-        if version is not None and plan.spec.listen == "port" and not listens_in_tree(launched.pid, launched.port or 0):
-            version, why = None, "does not listen on its port itself; another program does"
-        if version is None:
-            raise InstanceStartError(f"The instance {why}.", details=await self._last_words(instance))
-        return version
+        if version is not None:
+            return version
+        said = await self._last_words(instance)
+        details = {"instance_id": instance.instance_id, "stderr_tail": said["stderr"]}
+        if instance.exited is not None:
+            # Its stderr alone, not that of an earlier try under its id.
+            taken = taken or says_taken(instance.exited.stderr_tail) or says_taken(said["stdout"])
+        error = _PortTakenError if taken and launched.listen == "port" else InstanceStartError
+        raise error(f"The instance {why}.", details=details)
 
-    async def _last_words(self, instance: Instance) -> dict[str, Any]:
+    async def _last_words(self, instance: Instance) -> dict[Stream, str]:
+        said: dict[Stream, str] = dict.fromkeys(("stdout", "stderr"), "")
         try:
             launcher = await self.present_launcher()
-            tail = await launcher.tail(instance.instance_id, "stderr", _TAIL_LINES)
+            for stream in said:
+                said[stream] = self._redactor.text(await launcher.tail(instance.instance_id, stream, _TAIL_LINES))
         except LauncherError:
-            tail = "" if instance.exited is None else instance.exited.stderr_tail
-        return {"instance_id": instance.instance_id, "stderr_tail": self._redactor.text(tail)}
+            said["stderr"] = "" if instance.exited is None else instance.exited.stderr_tail
+        return said
+
+
+def _address(launched: Launched) -> Address:
+    if launched.path is not None:
+        return Address("http://localhost", uds=launched.path)
+    return Address(f"http://{launched.host}:{launched.port}")
 
 
 def _in_profile_words(limits: dict[str, Enforcement]) -> dict[str, Any]:

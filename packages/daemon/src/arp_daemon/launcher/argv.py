@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["find_program", "substitute"]
 
-_PLACEHOLDER = re.compile(r"\{(host|port|fd)\}")
+_PLACEHOLDER = re.compile(r"\{(host|port|fd|uds)\}")
 
 
 def substitute(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
-    """Return `argv` with `{host}`, `{port}` and `{fd}` replaced from `values`; all other braces stay.
+    """Return `argv` with `{host}`, `{port}`, `{fd}` and `{uds}` replaced from `values`; all other braces stay.
 
     Raises:
         InvalidSpecError: an item needs a value that this launch does not have.

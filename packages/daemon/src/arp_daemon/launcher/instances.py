@@ -20,6 +20,7 @@ from arp_daemon.launcher.errors import (
 from arp_daemon.launcher.log_reading import read_log
 from arp_daemon.launcher.logs import prune_logs, tail_lines
 from arp_daemon.launcher.protocol import Exited, InstanceRecord, Launched
+from arp_daemon.launcher.users import find_user
 from arp_service.processes import kill_tree
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from arp_daemon.launcher.protocol import LaunchSpec, LogPiece, ReadLog, Stream
     from arp_daemon.launcher.reaper import Reaper
+    from arp_daemon.launcher.socket_folder import SocketFolder
     from arp_daemon.launcher.starter import Started, Starter
 
 __all__ = ["Instances"]
@@ -43,9 +45,12 @@ _END_TIMEOUT = 15.0
 
 
 class _Instance:
-    def __init__(self, spec: LaunchSpec, launched: Launched, started: Started, output: Output) -> None:
+    def __init__(
+        self, spec: LaunchSpec, launched: Launched, started: Started, endpoint: Endpoint, output: Output
+    ) -> None:
         self.spec = spec
         self.launched = launched
+        self.endpoint = endpoint
         self.child = started.child
         self.group = started.group
         self.output = output
@@ -82,12 +87,14 @@ class Instances:
         starter: Starter,
         reaper: Reaper,
         logs: Path,
+        sockets: SocketFolder,
         on_exit: Callable[[Exited], None],
     ) -> None:
         self._task_group = task_group
         self._starter = starter
         self._reaper = reaper
         self._logs = logs
+        self._sockets = sockets
         self._on_exit = on_exit
         self._starting: dict[str, anyio.Event] = {}
         self._live: dict[str, _Instance] = {}
@@ -116,13 +123,14 @@ class Instances:
 
     async def _launch(self, spec: LaunchSpec) -> Launched:
         taken = {live.launched.port for live in self._live.values() if live.launched.port}
-        with Endpoint(spec, taken) as endpoint:
+        user = find_user(spec.user)
+        with Endpoint(spec, taken, self._sockets, user) as endpoint:
             output = Output(
                 self._logs / spec.instance_id, [spec.env[name] for name in spec.secrets if name in spec.env]
             )
             output.start(self._task_group)
             try:
-                started = await self._starter.start(spec, endpoint, output)
+                started = await self._starter.start(spec, user, endpoint, output)
             except BaseException:
                 with anyio.CancelScope(shield=True):
                     await output.discard()
@@ -135,10 +143,11 @@ class Instances:
             boot_id=started.child.identity.boot_id,
             host=endpoint.host,
             port=endpoint.port,
+            path=None if endpoint.path is None else str(endpoint.path),
             listen=spec.listen,
             limits=started.limits,
         )
-        instance = self._live[spec.instance_id] = _Instance(spec, launched, started, output)
+        instance = self._live[spec.instance_id] = _Instance(spec, launched, started, endpoint, output)
         self._ended.pop(spec.instance_id, None)
         self._task_group.start_soon(self._follow, instance)
         return launched
@@ -151,6 +160,7 @@ class Instances:
         await instance.group.kill()
         await self._reaper.kill_strays()
         instance.group.remove()
+        instance.endpoint.remove()
         await instance.output.finish()
         exited = Exited(
             instance_id=instance.launched.instance_id,

@@ -40,6 +40,11 @@ class LauncherPaths(NamedTuple):
         return self.run / "cgroups"
 
     @property
+    def sockets(self) -> Path:
+        """A link to the folder of instances' Unix sockets, while there are some."""
+        return self.run / "sockets"
+
+    @property
     def logs(self) -> Path:
         """The output of instances, a folder each."""
         return self.data_dir / "logs"

@@ -54,7 +54,7 @@ MAX_WAIT_S = 30.0
 InstanceId = Annotated[str, msgspec.Meta(pattern=ID_PATTERN.removesuffix("$") + r"\Z")]
 TemplateTarget = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z")]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
-Listen = Literal["fd", "port"]
+Listen = Literal["fd", "port", "uds"]
 Stream = Literal["stdout", "stderr"]
 
 
@@ -83,11 +83,12 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `secrets` names the variables in `env` whose values are hidden in what the instance says.
 
-    In the items of `argv`, `{host}`, `{port}` and `{fd}` are replaced; other braces stay. `env` is complete:
+    In the items of `argv`, `{host}`, `{port}`, `{fd}` and `{uds}` are replaced; other braces stay. `env` is complete:
     nothing is inherited, and the launcher adds ARP_LAUNCHER_ID and ARP_INSTANCE_ID.
 
     `listen="fd"`: the launcher binds `host` at a free port and passes the listening socket as fd 3.
-    `listen="port"`: it picks a port that is free at that moment. None: the instance listens on nothing.
+    `listen="port"`: it picks a port that is free at that moment. `listen="uds"`: it picks a path in a new folder,
+    which is the user's alone and goes with the instance. None: the instance listens on nothing.
 
     `template="module:function"` forks a warm process that has imported the function already, instead of
     executing a program; `argv` is then what the function finds in `sys.argv`.
@@ -122,6 +123,7 @@ class Launched(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str
     host: str | None = None
     port: int | None = None
+    path: str | None = None
     listen: Listen | None = None
     limits: dict[str, Enforcement] = {}
 

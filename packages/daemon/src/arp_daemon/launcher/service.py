@@ -17,6 +17,7 @@ from arp_daemon.launcher.prctl import become_subreaper
 from arp_daemon.launcher.protocol import Hello
 from arp_daemon.launcher.reaper import Reaper
 from arp_daemon.launcher.server import Server
+from arp_daemon.launcher.socket_folder import SocketFolder
 from arp_daemon.launcher.sockets import bind_unix
 from arp_daemon.launcher.starter import Starter
 from arp_daemon.launcher.template_pool import TemplatePool
@@ -49,6 +50,7 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
     # Groups first: what is in one cannot hide, and the walk then has less to look at.
     cgroups = await open_cgroups(paths.cgroups, mark)
     await _sweep(mark)
+    sockets = SocketFolder(paths.sockets, mark)
     async with anyio.create_task_group() as tasks:
         lease = Lease(lease_s, anyio.current_time())
         server = Server(tasks, Hello(launcher_id=mark, pid=os.getpid()), lease)
@@ -57,7 +59,7 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
         templates = TemplatePool(tasks, reaper, paths.logs, mark)
         reaper.spare(templates.is_forking)
         starter = Starter(reaper, templates, cgroups, mark)
-        instances = Instances(tasks, starter, reaper, paths.logs, server.publish)
+        instances = Instances(tasks, starter, reaper, paths.logs, sockets, server.publish)
         await tasks.start(_end_on_sigterm, server, instances)
         tasks.start_soon(_end_with_lease, server, lease)
         async with anyio.create_task_group() as listening:
@@ -67,6 +69,7 @@ async def serve(paths: LauncherPaths, lease_s: float, on_ready: Callable[[], Non
             listening.cancel_scope.cancel()
         await templates.close()
         await instances.shutdown()
+        sockets.close()
         cgroups.close()
         await server.finish()
         tasks.cancel_scope.cancel()

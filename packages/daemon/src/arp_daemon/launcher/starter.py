@@ -13,7 +13,6 @@ from arp_daemon.launcher.paths import INSTANCE_ID_VARIABLE, LAUNCHER_ID_VARIABLE
 from arp_daemon.launcher.program import start_program
 from arp_daemon.launcher.spawn import Program
 from arp_daemon.launcher.template_pool import Job
-from arp_daemon.launcher.users import User, find_user
 from arp_service.processes import count_threads
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from arp_daemon.launcher.protocol import Enforcement, LaunchSpec
     from arp_daemon.launcher.reaper import Child, Reaper
     from arp_daemon.launcher.template_pool import TemplatePool
+    from arp_daemon.launcher.users import User
 
 __all__ = ["Started", "Starter"]
 
@@ -46,16 +46,15 @@ class Starter:
         self._cgroups = cgroups
         self._launcher_id = launcher_id
 
-    async def start(self, spec: LaunchSpec, endpoint: Endpoint, output: Output) -> Started:
-        """Start what `spec` describes, and return it running.
+    async def start(self, spec: LaunchSpec, user: User | None, endpoint: Endpoint, output: Output) -> Started:
+        """Start what `spec` describes as `user` (None: this one), and return it running.
 
         Raises:
-            InvalidSpecError: argv needs what `listen` does not provide, or it cannot be run as its user.
+            InvalidSpecError: argv needs what `listen` does not provide.
             LaunchFailedError: it did not come up.
             OSError: the kernel refuses its control group.
         """
         argv = substitute(spec.argv, endpoint.placeholders)
-        user = find_user(spec.user)
         uid = os.geteuid() if user is None else user.uid
         plan = plan_limits(spec.limits, self._cgroups.controllers, uid, count_threads)
         group = self._cgroups.make(spec.instance_id, plan.group_files)
