@@ -75,6 +75,7 @@ async def hogging(context: AgentContext) -> str:
 
 async def logging(context: AgentContext) -> str:
     """Write so many kilobytes to stderr, and as many to stdout."""
+    await context.step("logging")
     for _ in range(int(context.goal)):
         for stream in (sys.stdout, sys.stderr):
             stream.write("x" * 1023 + "\n")

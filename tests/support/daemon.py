@@ -136,6 +136,10 @@ class RunningDaemon:
         named = [p for p in psutil.process_iter() if _belongs(p, marker)]
         return list({*named, *(child for p in named for child in p.children(recursive=True))})
 
+    def words(self) -> str:
+        """What it has said on stderr since its last start."""
+        return self._log.read_text()
+
     @property
     def _log(self) -> Path:
         return self.data_dir.with_suffix(".log")
