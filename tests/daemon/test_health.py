@@ -36,7 +36,7 @@ async def test_health_tells_what_it_has_measured(tmp_path: Path) -> None:
     async with running_daemon(tmp_path / "data", "--min-free-bytes", str(2**50)) as daemon:
         checks = await _until(daemon, {"disk": "degraded"})
         others = {name: check["status"] for name, check in checks.items() if name != "disk"}
-        assert others == dict.fromkeys(["store", "launcher", "loop", "instances", "serving"], "ok")
+        assert others == dict.fromkeys(["store", "launcher", "loop", "records", "instances", "serving"], "ok")
         assert 0 < checks["disk"]["details"]["free_bytes"] < checks["disk"]["details"]["min_free_bytes"] == 2**50
         assert checks["store"]["details"]["write_ms"] > 0
         assert (await daemon.get("/v1/health"))["status"] == "degraded"

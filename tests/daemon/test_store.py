@@ -182,3 +182,50 @@ async def test_the_store_can_be_asked_whether_it_takes_writes(store: Store) -> N
     """`check` writes for real."""
     await store.check()
     await store.check()
+
+
+def _damage(path: Path, *statements: str) -> None:
+    """Change rows behind the store's back."""
+    with closing(sqlite3.connect(path)) as other, other:
+        for statement in statements:
+            other.execute(statement)
+
+
+async def test_a_damaged_run_is_left_out_of_lists_and_named(store: Store, path: Path) -> None:
+    """The others are listed, full pages of them; who asks for the damaged one is told; each kind of damage counts."""
+    for number in range(6):
+        await _add(store, f"r{number}")
+    _damage(
+        path,
+        "UPDATE runs SET request = CAST('x' AS BLOB) WHERE run_id = 'r1'",
+        "UPDATE runs SET state = 'qveued' WHERE run_id = 'r3'",
+        "UPDATE runs SET created_at = 'never' WHERE run_id = 'r4'",
+        "UPDATE runs SET run_id = CAST(x'7235ff' AS TEXT) WHERE run_id = 'r5'",
+    )
+    assert [run.run_id for run in await store.list_open_runs()] == ["r0", "r2"]
+    assert [run.run_id for run in await store.list_runs(2, None)] == ["r2", "r0"]
+    assert len(store.damaged) == 4
+    for run_id in ("r1", "r3", "r4"):
+        with pytest.raises(CorruptRecordError):
+            await store.find_run(run_id)
+
+
+async def test_damaged_profiles_instances_and_attempts_are_found(store: Store, path: Path) -> None:
+    """The others are listed; what an earlier release has written without a checksum is trusted."""
+    run = await _add(store)
+    await store.start_attempts([Attempt(run.position, 1, "r1", "i1", 0, _NOW)])
+    for name in ("a", "b", "c"):
+        await store.put_profile(ProfileRecord(name, 1, b"{}"))
+        await store.put_instance(InstanceRecord(name, b"{}", None))
+    _damage(
+        path,
+        "UPDATE profiles SET body = CAST('[]' AS BLOB) WHERE name = 'a'",
+        "UPDATE profiles SET sum = NULL WHERE name = 'b'",
+        "UPDATE instances SET body = CAST('[]' AS BLOB) WHERE instance_id = 'b'",
+        "UPDATE attempts SET dispatched_at = 9e18",
+    )
+    assert [profile.name for profile in await store.list_profiles()] == ["b", "c"]
+    assert [instance.instance_id for instance in await store.list_instances()] == ["a", "c"]
+    with pytest.raises(CorruptRecordError):
+        await store.list_attempts(run.position)
+    assert len(store.damaged) == 3

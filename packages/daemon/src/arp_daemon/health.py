@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # How often store, launcher and disk are tried; a write costs a sync.
 _EVERY_S = 2.0
+# So many damaged records are named.
+_SHOWN_DAMAGED = 10
 # A loop that was held up for so long has made every client wait.
 _MAX_LAG_S = 1.0
 
@@ -46,6 +48,7 @@ class HealthMonitor:
         self._queue = queue
         self._stop = stop
         self._free_bytes = self._min_free_bytes
+        self._records = store
         self._store = Watched(store.check, _EVERY_S)
         self._launcher = Watched(self._ask_launcher, _EVERY_S)
         self._disk = Watched(self._look_at_disk, _EVERY_S)
@@ -64,6 +67,7 @@ class HealthMonitor:
             self._check_launcher(),
             self._check_loop(),
             self._check_disk(),
+            self._check_records(),
             self._check_instances(),
             self._check_serving(),
         ]
@@ -108,6 +112,12 @@ class HealthMonitor:
             message = "Little room is left for the data dir: free some before runs are refused."
             return _check("disk", Status.DEGRADED, message, **details)
         return _check("disk", **details)
+
+    def _check_records(self) -> HealthChecksItem:
+        if not (damaged := sorted(self._records.damaged)):
+            return _check("records")
+        message = "Stored records are damaged: stop the daemon, and run arp-daemon check and arp-daemon repair."
+        return _check("records", Status.DEGRADED, message, damaged=len(damaged), first=damaged[:_SHOWN_DAMAGED])
 
     def _check_instances(self) -> HealthChecksItem:
         instances = self._instances.all()

@@ -7,6 +7,7 @@ exactly once.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ from msgspec import UNSET
 from arp_daemon.deadlines import Deadlines
 from arp_daemon.done_so_far import read_done_so_far
 from arp_daemon.durable import keep_trying, whole
+from arp_daemon.errors import CorruptRecordError
 from arp_daemon.failures import canceled, instance_lost, runtime_error, time_over
 from arp_daemon.open_run import WITH_INSTANCE, OpenRun, Phase
 from arp_daemon.selector import read_selector
@@ -92,23 +94,29 @@ class OpenRuns:
         """Read the open runs of an earlier daemon. Queued ones are queued; those that were sent are returned."""
         sent: list[OpenRun] = []
         for record in await self._store.list_open_runs():
-            request = RunRequest.from_json(record.request)
-            run = OpenRun(record, read_selector(request.runtime_selector))
-            run.next_seq = run.tail_start = await self._store.count_events(run.position)
-            self._open[run.run_id] = run
-            attempts = await self._store.list_attempts(run.position) if run.attempt else []
-            if attempts:
-                self._set_time(run, attempts[-1])
-            if attempts and attempts[-1].outcome is None:
-                run.phase = Phase.SENT
-                run.token, run.expected_seq = attempts[-1].token, run.next_seq - run.first_seq
-                self._by_token[run.token] = run
-                sent.append(run)
-            elif run.cancel_requested:
-                await self.end_canceled(run)
-            else:
-                self._queue.put(run)
+            with suppress(CorruptRecordError):  # the store reports it; the others go on
+                run = await self._load_one(record)
+                if run.phase is Phase.SENT:
+                    sent.append(run)
         return sent
+
+    async def _load_one(self, record: RunRecord) -> OpenRun:
+        request = RunRequest.from_json(record.request)
+        run = OpenRun(record, read_selector(request.runtime_selector))
+        run.next_seq = run.tail_start = await self._store.count_events(run.position)
+        attempts = await self._store.list_attempts(run.position) if run.attempt else []
+        self._open[run.run_id] = run
+        if attempts:
+            self._set_time(run, attempts[-1])
+        if attempts and attempts[-1].outcome is None:
+            run.phase = Phase.SENT
+            run.token, run.expected_seq = attempts[-1].token, run.next_seq - run.first_seq
+            self._by_token[run.token] = run
+        elif run.cancel_requested:
+            await self.end_canceled(run)
+        else:
+            self._queue.put(run)
+        return run
 
     def add(self, record: RunRecord, selector: Selector) -> OpenRun:
         """Take in a run that has just been stored, and queue it."""

@@ -156,11 +156,17 @@ class _Worker:
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection in autocommit mode, with the settings that durability needs."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def _text(raw: bytes) -> str:
+    """Damaged text is text that no checksum fits, not an error of every list that it would be in."""
+    return raw.decode(errors="replace")
 
 
 @asynccontextmanager

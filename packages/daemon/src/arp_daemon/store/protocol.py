@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from arp_daemon.store.records import ALL_RUNS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from arp_daemon.store.records import (
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 class Store(Protocol):
     """Runs, their events and attempts, profiles and instances."""
+
+    @property
+    def damaged(self) -> Collection[str]:
+        """What has been found damaged since the store was opened, a sentence each. Called by health.
+
+        Lists leave such records out; who asks for one gets CorruptRecordError.
+        """
 
     async def insert_runs(self, runs: list[NewRun]) -> list[RunRecord | None]:
         """Accept runs, each or not: None where an id or a key is taken. Called before a submission is answered."""

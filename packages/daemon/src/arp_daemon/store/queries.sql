@@ -117,8 +117,8 @@ SELECT coalesce(max(seq) + 1, 0) FROM run_events WHERE position = ?;
 
 -- put_profile --
 -- Add or replace a profile.
-INSERT INTO profiles (name, version, body) VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body;
+INSERT INTO profiles (name, version, body, sum) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body, sum = excluded.sum;
 
 -- delete_profile --
 -- Forget a profile.
@@ -130,8 +130,9 @@ SELECT * FROM profiles ORDER BY name;
 
 -- put_instance --
 -- Add or replace an instance; a cursor stays where none is given.
-INSERT INTO instances (instance_id, body, cursor) VALUES (?, ?, ?)
-ON CONFLICT (instance_id) DO UPDATE SET body = excluded.body, cursor = coalesce(excluded.cursor, cursor);
+INSERT INTO instances (instance_id, body, cursor, sum) VALUES (?, ?, ?, ?)
+ON CONFLICT (instance_id)
+DO UPDATE SET body = excluded.body, cursor = coalesce(excluded.cursor, cursor), sum = excluded.sum;
 
 -- delete_instance --
 -- Forget an instance.

@@ -1,20 +1,22 @@
 """Rows of the database as records, and back.
 
-Every run and event row carries a checksum, verified on read: SQLite itself does not notice a flipped bit in data.
+Rows of runs, events, profiles and instances carry a checksum, verified on read: SQLite itself does not notice a
+flipped bit in data. What no checksum covers may make no sense: read rows within `reading`.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from arp_daemon.errors import CorruptRecordError
-from arp_daemon.store.records import Attempt, RunRecord, RunSummary, StoredEvent
+from arp_daemon.store.records import Attempt, InstanceRecord, ProfileRecord, RunRecord, RunSummary, StoredEvent
 from arp_model import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from arp_daemon.store.records import NewRun, RunEnd
 
@@ -22,6 +24,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 # Events that are read at once: however large they are, a reader costs no more memory.
 _PAGE_BYTES = 1024 * 1024
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn what cannot be read into the error that says so.
+
+    Raises:
+        CorruptRecordError: a checksum does not fit, or a value makes no sense.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as exc:
+        message = f"A stored record makes no sense: {exc}."
+        raise CorruptRecordError(message, details={"record": "a record"}) from exc
 
 
 def new_run_row(run: NewRun) -> tuple[Any, ...]:
@@ -129,6 +145,32 @@ def stored_attempt(row: tuple[Any, ...]) -> Attempt:
         outcome=outcome,
         deadline_at=_find_time(deadline),
     )
+
+
+def profile_row(profile: ProfileRecord) -> tuple[Any, ...]:
+    """What `put_profile` takes."""
+    return (profile.name, profile.version, profile.body, _sum(f"{profile.name}:{profile.version}", profile.body))
+
+
+def stored_profile(row: tuple[Any, ...]) -> ProfileRecord:
+    """A row of `profiles`."""
+    name, version, body, stored_sum = row
+    if stored_sum is not None and _sum(f"{name}:{version}", body) != stored_sum:
+        raise _corrupt(f"runtime profile {name!r}")
+    return ProfileRecord(name, version, body)
+
+
+def instance_row(instance: InstanceRecord) -> tuple[Any, ...]:
+    """What `put_instance` takes."""
+    return (instance.instance_id, instance.body, instance.cursor, _sum(instance.instance_id, instance.body))
+
+
+def stored_instance(row: tuple[Any, ...]) -> InstanceRecord:
+    """A row of `instances`."""
+    instance_id, body, cursor, stored_sum = row
+    if stored_sum is not None and _sum(instance_id, body) != stored_sum:
+        raise _corrupt(f"record of instance {instance_id!r}")
+    return InstanceRecord(instance_id, body, cursor)
 
 
 def to_microseconds(time: datetime) -> int:

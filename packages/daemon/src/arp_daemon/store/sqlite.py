@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
+
+from arp_daemon.errors import CorruptRecordError
 from arp_daemon.store.listing import Listing
 from arp_daemon.store.records import (
     ALL_RUNS,
@@ -25,11 +28,16 @@ from arp_daemon.store.rows import (
     end_row,
     event_page,
     event_row,
+    instance_row,
     new_run_row,
+    profile_row,
+    reading,
     run_record,
     run_summary,
     stored_attempt,
     stored_event,
+    stored_instance,
+    stored_profile,
     to_microseconds,
     to_time,
 )
@@ -38,12 +46,16 @@ from arp_service.sqlite import load_queries, open_database
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from arp_daemon.store.protocol import Store
     from arp_service.sqlite import Database
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 _Q = load_queries(files(__package__).joinpath("queries.sql"))
 
@@ -60,6 +72,12 @@ class SqliteStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._damaged: set[str] = set()
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """See `Store`."""
+        return frozenset(self._damaged)
 
     async def insert_runs(self, runs: list[NewRun]) -> list[RunRecord | None]:
         """See `Store`."""
@@ -105,35 +123,45 @@ class SqliteStore:
 
     async def find_runs(self, run_ids: list[str]) -> list[RunRecord]:
         """See `Store`."""
-        return [run_record(row) for row in await self._rows("find_runs", json.dumps(run_ids))]
+        rows = await self._rows("find_runs", json.dumps(run_ids))
+        with self._noting():
+            return [run_record(row) for row in rows]
 
     async def find_run_by_key(self, idempotency_key: str) -> RunRecord | None:
         """See `Store`."""
         rows = await self._rows("find_run_by_key", idempotency_key)
-        return run_record(rows[0]) if rows else None
+        with self._noting():
+            return run_record(rows[0]) if rows else None
 
     async def list_runs(self, limit: int, before: int | None, wanted: RunFilter = ALL_RUNS) -> list[RunSummary]:
         """See `Store`."""
 
         def work(db: sqlite3.Connection) -> list[RunSummary]:
+            found: list[RunSummary] = []
+            end = before
             with _snapshot(db):
-                positions = json.dumps(Listing(db, _Q, wanted, before).positions(limit))
-                return [run_summary(row) for row in db.execute(_Q["list_runs"], (positions,))]
+                while len(found) < limit and (positions := Listing(db, _Q, wanted, end).positions(limit - len(found))):
+                    found += self._readable(db.execute(_Q["list_runs"], (json.dumps(positions),)), run_summary)
+                    end = positions[-1]
+            return found
 
         return await self._database.read(work)
 
     async def list_open_runs(self) -> list[RunRecord]:
         """See `Store`."""
-        return [run_record(row) for row in await self._rows("list_open_runs")]
+        return self._readable(await self._rows("list_open_runs"), run_record)
 
     async def list_attempts(self, position: int) -> list[Attempt]:
         """See `Store`."""
-        return [stored_attempt(row) for row in await self._rows("list_attempts", position)]
+        rows = await self._rows("list_attempts", position)
+        with self._noting():
+            return [stored_attempt(row) for row in rows]
 
     async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
         """See `Store`."""
         rows = await self._database.read(lambda db: event_page(db.execute(_Q["list_events"], (position, seq, limit))))
-        return [stored_event(*row) for row in rows]
+        with self._noting():
+            return [stored_event(*row) for row in rows]
 
     async def count_events(self, position: int) -> int:
         """See `Store`."""
@@ -141,7 +169,7 @@ class SqliteStore:
 
     async def put_profile(self, profile: ProfileRecord) -> None:
         """See `Store`."""
-        row = (profile.name, profile.version, profile.body)
+        row = profile_row(profile)
         await self._database.write(lambda db: db.execute(_Q["put_profile"], row))
 
     async def delete_profile(self, name: str) -> None:
@@ -150,11 +178,11 @@ class SqliteStore:
 
     async def list_profiles(self) -> list[ProfileRecord]:
         """See `Store`."""
-        return [ProfileRecord(*row) for row in await self._rows("list_profiles")]
+        return self._readable(await self._rows("list_profiles"), stored_profile)
 
     async def put_instance(self, instance: InstanceRecord) -> None:
         """See `Store`."""
-        row = (instance.instance_id, instance.body, instance.cursor)
+        row = instance_row(instance)
         await self._database.write(lambda db: db.execute(_Q["put_instance"], row))
 
     async def delete_instance(self, instance_id: str) -> None:
@@ -163,7 +191,7 @@ class SqliteStore:
 
     async def list_instances(self) -> list[InstanceRecord]:
         """See `Store`."""
-        return [InstanceRecord(*row) for row in await self._rows("list_instances")]
+        return self._readable(await self._rows("list_instances"), stored_instance)
 
     async def check(self) -> None:
         """See `Store`."""
@@ -171,6 +199,26 @@ class SqliteStore:
 
     async def _rows(self, query: str, *values: Any) -> list[Any]:
         return await self._database.read(lambda db: db.execute(_Q[query], values).fetchall())
+
+    def _readable(self, rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
+        """What is not damaged: a list of others does not break with one that is."""
+        found: list[T] = []
+        for row in rows:
+            with suppress(CorruptRecordError), self._noting():
+                found.append(read(row))
+        return found
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """What is damaged is remembered, and logged once."""
+        try:
+            with reading():
+                yield
+        except CorruptRecordError as exc:
+            if exc.message not in self._damaged:
+                _log.error("record_damaged", error=exc.message)
+                self._damaged.add(exc.message)
+            raise
 
 
 def _insert_run(db: sqlite3.Connection, run: NewRun, row: tuple[Any, ...]) -> RunRecord | None:
