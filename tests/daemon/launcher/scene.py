@@ -47,6 +47,21 @@ async def running_launcher(data_dir: Path, lease_s: float = 60.0) -> AsyncIterat
             remove_groups(data_dir)
 
 
+@asynccontextmanager
+async def launcher_without_groups(data_dir: Path) -> AsyncIterator[LauncherClient]:
+    """A launcher as on a machine where it may make no control groups."""
+    code = "from arp_daemon.launcher import __main__, cgroups; cgroups.find_places = lambda _: []; __main__.main()"
+    async with await anyio.open_process([sys.executable, "-c", code, "--data-dir", str(data_dir)]) as process:
+        with anyio.fail_after(SOON):
+            assert process.stderr is not None
+            said = b""
+            while b"listens" not in said:
+                said += await process.stderr.receive()
+        async with running_launcher(data_dir) as launcher:
+            assert launcher.launcher_pid == process.pid
+            yield launcher
+
+
 async def ask(launched: Launched) -> dict[str, Any]:
     """The facts that a listening beast tells of itself."""
     with anyio.fail_after(SOON):

@@ -20,6 +20,7 @@ from daemon.launcher.scene import (
     ask,
     find_controllers,
     groups_of,
+    launcher_without_groups,
     living,
     running_launcher,
     spec,
@@ -27,9 +28,12 @@ from daemon.launcher.scene import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
-    from arp_daemon.launcher import Launched
+    from arp_daemon.launcher import Launched, LauncherClient
+
+    Start = Callable[[Path], AbstractAsyncContextManager[LauncherClient]]
 
 needs_groups = pytest.mark.skipif(find_controllers() is None, reason="no control group may be made here")
 
@@ -96,9 +100,10 @@ async def _hiding(launched: Launched) -> AsyncIterator[list[int]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_what_hides_dies_with_its_instance(tmp_path: Path, way: Way) -> None:
+@pytest.mark.parametrize("start", [running_launcher, launcher_without_groups])
+async def test_what_hides_dies_with_its_instance(tmp_path: Path, way: Way, start: Start) -> None:
     """Double fork, a session of its own and no mark do not help: when the root is stopped, and when it just ends."""
-    async with running_launcher(tmp_path) as launcher:
+    async with start(tmp_path) as launcher:
         async with _hiding(await launcher.launch(spec("i1", "hide", way=way))) as brood:
             with anyio.fail_after(SOON):
                 await launcher.stop("i1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import resource
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,16 @@ import pytest
 from arp_daemon.launcher import LaunchFailedError
 from arp_daemon.launcher.limits import plan_limits
 from arp_daemon.launcher.protocol import Enforcement, Limits
-from daemon.launcher.scene import SOON, WAYS, Way, ask, find_controllers, running_launcher, spec
+from daemon.launcher.scene import (
+    SOON,
+    WAYS,
+    Way,
+    ask,
+    find_controllers,
+    launcher_without_groups,
+    running_launcher,
+    spec,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +135,20 @@ async def test_an_instance_that_takes_too_much_memory_ends_and_its_end_says_why(
         with anyio.fail_after(SOON):
             exited = await anext(launcher.exits())
     assert exited.hits == ["memory"] or "MemoryError" in exited.stderr_tail
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_without_groups_an_rlimit_stops_who_multiplies(tmp_path: Path, way: Way) -> None:
+    """Issue 3: rlimits otherwise. It counts all that the user runs; root is bound by none, and is told so."""
+    user = "nobody" if os.geteuid() == 0 else None
+    async with launcher_without_groups(tmp_path) as launcher:
+        launched = await launcher.launch(
+            spec("i1", "multiply", "60", way="template", limits=Limits(processes=20), user=user)
+        )
+        assert (await ask(launched))["children"] < 60
+        assert launched.limits["processes"].by == "rlimit"
+        told = await launcher.launch(spec("i2", "echo", way=way, limits=Limits(processes=20)))
+        assert told.limits["processes"].by == ("rlimit" if os.geteuid() else "nothing")
 
 
 async def test_a_limit_that_the_kernel_refuses_fails_the_launch(tmp_path: Path) -> None:
