@@ -23,7 +23,7 @@ def test_version_lists_v1(service: Service) -> None:
 @pytest.mark.parametrize(
     ("kind", "features"),
     [
-        ("runtime", {"runs.batch", "events", "run.events", "run.events.ndjson", "run.cancel"}),
+        ("runtime", {"runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel"}),
         ("daemon", {"run.events", "run.events.ndjson", "run.events.on_disconnect", "run.cancel"}),
         ("daemon", {"runs.batch", "runs.filter", "runs.cancel", "runs.idempotency_key"}),
     ],

@@ -1,4 +1,4 @@
-"""The daemon's list of runs, its pages, and traces."""
+"""The daemon's list of runs, its pages, and traces, also those of a runtime."""
 
 from __future__ import annotations
 
@@ -86,3 +86,14 @@ def test_a_run_has_a_trace(daemon: Service) -> None:
     assert [event["seq"] for event in trace["events"]] == list(range(len(trace["events"])))
     assert {event["run_id"] for event in trace["events"]} == {status["run_id"]}
     read_error(daemon.http.get(f"/v1/runs/{new_id('nothing')}/trace"), 404, "run_not_found")
+
+
+@pytest.mark.requirement("trace.runtime", "run.unknown")
+def test_a_runtime_has_a_trace_of_its_own(runtime: Service) -> None:
+    """Of its runs alone, counted and in the order of time."""
+    status, _ = runtime.run("What is (19*23)?")
+    trace = read(runtime.http.get(f"/v1/runs/{status['run_id']}/trace"), "daemon/runs/trace_response")["events"]
+    assert [event["seq"] for event in trace] == list(range(len(trace)))
+    assert [event["time"] for event in trace] == sorted(event["time"] for event in trace)
+    assert {event["run_id"] for event in trace} == {status["run_id"]}
+    read_error(runtime.http.get(f"/v1/runs/{new_id('nothing')}/trace"), 404, "run_not_found")

@@ -23,6 +23,7 @@ METHODS = {"get", "put", "post", "delete", "patch"}
 ADDITIONS = {
     ("runtime", "create_runs"),
     ("runtime", "stream_events"),
+    ("runtime", "get_run_trace"),
     ("daemon", "cancel_run"),
     ("daemon", "drain_instance"),
     ("daemon", "get_instance_logs"),

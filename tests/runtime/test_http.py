@@ -55,7 +55,7 @@ async def test_version_tells_features_and_nonce(client: httpx.AsyncClient) -> No
     assert version.service_name == "arp-runtime"
     assert version.supported_api_versions == ["v1"]
     assert version.extensions == {
-        "arp.features": ["runs.batch", "events", "run.events", "run.events.ndjson", "run.cancel"],
+        "arp.features": ["runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel"],
         "arp.nonce": "n-1",
     }
 

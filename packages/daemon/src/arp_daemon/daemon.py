@@ -33,6 +33,7 @@ from arp_daemon.redaction import Redactor
 from arp_daemon.registration import Registrar
 from arp_daemon.rolling_restart import RollingRestarts
 from arp_daemon.run_queue import RunQueue
+from arp_daemon.run_traces import RunTraces
 from arp_daemon.runs import RunManager
 from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
@@ -70,6 +71,7 @@ class Daemon:
     intake: RunIntake
     pool: PoolKeeper
     runs: RunManager
+    traces: RunTraces
     dispatcher: Dispatcher
     cancellation: Cancellation
     queue: RunQueue
@@ -166,6 +168,7 @@ async def _take_up(
         intake,
         pool,
         runs,
+        RunTraces(store, runs, instances, preparation.redactor),
         dispatcher,
         Cancellation(store, dispatcher, tasks, stop),
         queue,

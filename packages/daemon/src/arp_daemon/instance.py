@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from arp_model import Metadata, VersionInfo
 
 # Features that a runtime announces in `VersionInfo.extensions["arp.features"]`.
-BATCH, EVENTS, RUN_EVENTS = "runs.batch", "events", "run.events"
+BATCH, EVENTS, RUN_EVENTS, RUN_TRACE = "runs.batch", "events", "run.events", "run.trace"
 
 # How many runs at once, where neither the profile nor the instance says: our runtime takes many, and who is given
 # runs one by one is not known to.

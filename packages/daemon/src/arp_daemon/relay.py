@@ -124,6 +124,23 @@ class Relay:
         async for frames in self._stream(f"/v1/runs/{check_id(token, 'run_id')}/events", str(seq - 1) if seq else None):
             yield [decode_event(f.data) for f in frames if f.data]
 
+    async def read_trace(self, token: str, max_bytes: int) -> bytes:
+        """Return what the instance answers for a run's trace (`GET /v1/runs/{run_id}/trace`).
+
+        Raises:
+            RelayError: it cannot be had, or is longer than `max_bytes`.
+        """
+        path, body = f"/v1/runs/{check_id(token, 'run_id')}/trace", b""
+        with _translated():
+            async with self._client.stream("GET", path, headers={"Accept": "application/json"}) as response:
+                if not response.is_success:
+                    raise RelayError(f"status {response.status_code}")
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > max_bytes:
+                        raise RelayError(f"more than {max_bytes} bytes")
+        return body
+
     async def _stream(self, path: str, last_id: str | None) -> AsyncIterator[list[SseFrame]]:
         headers = {"Accept": "text/event-stream"}
         if last_id is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from arp_runtime.manager import RunManager
     from arp_service.stopping import Stop
 
-FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.cancel")
+FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel")
 
 
 def create_runtime_app(runs: RunManager, stop: Stop, admit: Callable[[Scope, Headers], None]) -> Starlette:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -13,6 +14,7 @@ from arp_runtime.events import Feed
 from arp_runtime.execution import Execution
 from arp_runtime.results import describe
 from arp_runtime.runs import MAX_ENDED_RUNS, Run, RunTable, digest
+from arp_runtime.trace import KeptTrace
 from arp_runtime.turns import Capacity, Turns, concurrent_runs
 from arp_service.errors import RunConflictError, RunNotFinishedError, UnavailableError
 from arp_service.ids import check_id, new_id
@@ -99,7 +101,8 @@ class RunManager:
             return known
         self._check_ready()
         run = Run(run_id, digest_, self.feed)
-        execution = Execution(request, run_id, run.log, self._bench, lambda: self._on_halt(run, execution))
+        bench = replace(self._bench, trace=KeptTrace(run.trace, self._bench.trace))
+        execution = Execution(request, run_id, run.log, bench, lambda: self._on_halt(run, execution))
         self._table.add(run)
         self._executions[run_id] = execution
         self._turns.line_up(run_id, _UnderWay(run, execution))

@@ -36,6 +36,7 @@ class RunRoutes:
             Route("/v1/runs:batch", self.create_runs, methods=["POST"]),
             Route("/v1/runs/{run_id:id}", self.get_run_status),
             Route("/v1/runs/{run_id:id}/result", self.get_run_result),
+            Route("/v1/runs/{run_id:id}/trace", self.get_run_trace),
             Route("/v1/runs/{run_id:id}:cancel", self.cancel_run, methods=["POST"]),
             Route("/v1/runs/{run_id:id}/events", self.stream_run_events),
             Route("/v1/events", self.stream_events),
@@ -58,6 +59,10 @@ class RunRoutes:
     async def get_run_result(self, request: Request) -> StructResponse:
         """What came out of a run that has ended."""
         return StructResponse(msgspec.Raw(self._runs.get_result(_run_id(request))))
+
+    async def get_run_trace(self, request: Request) -> StructResponse:
+        """What is told of a run for whoever wants to understand it."""
+        return StructResponse(self._runs.get(_run_id(request)).trace.response())
 
     async def cancel_run(self, request: Request) -> StructResponse:
         """Stop a run; one that has ended stays as it is."""

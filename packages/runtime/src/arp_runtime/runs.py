@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from arp_model import UNSET, RunState, RunStatus, UnsetType
+from arp_model import UNSET, RunState, RunStatus, TraceLevel, UnsetType
 from arp_runtime.events import Feed, RunLog
+from arp_runtime.trace import RunTrace
 from arp_service.errors import RunNotFoundError
 from arp_service.info import utc_now
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from arp_model import RunRequest
 
-# How many ended runs can still be asked for, and how much their events may take.
+# How many ended runs can still be asked for, and how much their events and traces may take.
 MAX_ENDED_RUNS = 10_000
 MAX_ENDED_BYTES = 256 * 1024 * 1024
 
@@ -28,7 +30,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 class Run:
     """What is known of one run. Only the RunManager changes it."""
 
-    __slots__ = ("digest", "ended_at", "log", "result", "run_id", "started_at", "state")
+    __slots__ = ("digest", "ended_at", "log", "result", "run_id", "started_at", "state", "trace")
 
     def __init__(self, run_id: str, digest: bytes, feed: Feed) -> None:
         self.run_id = run_id
@@ -39,12 +41,20 @@ class Run:
         self.result: bytes | None = None
         """The RunResult as JSON, once the run has ended."""
         self.log = RunLog(run_id, feed)
+        self.trace = RunTrace(run_id)
+        self.trace.add(TraceLevel.INFO, "run.taken", {"pid": os.getpid()})
+
+    @property
+    def size(self) -> int:
+        """How much its events and its trace take, in bytes."""
+        return self.log.size + self.trace.size
 
     def begin(self) -> None:
         """queued -> running."""
         assert self.state is RunState.QUEUED
         self.state = RunState.RUNNING
         self.started_at = utc_now()
+        self.trace.add(TraceLevel.INFO, "run.started", {})
 
     def end(self, state: RunState, result: bytes) -> None:
         """queued or running -> a final state."""
@@ -52,6 +62,8 @@ class Run:
         self.state = state
         self.ended_at = utc_now()
         self.result = result
+        self.trace.add(TraceLevel.INFO, "run.ended", {"state": state.value})
+        self.trace.close()
 
     def status(self) -> RunStatus:
         """The run as clients see it."""
@@ -91,10 +103,10 @@ class RunTable:
     def note_ended(self, run: Run) -> None:
         """Count a run among the ended ones, and forget the oldest of those where there are too many."""
         self._ended.append(run)
-        self._ended_bytes += run.log.size
+        self._ended_bytes += run.size
         while len(self._ended) > 1 and self._is_full():
             oldest = self._ended.popleft()
-            self._ended_bytes -= oldest.log.size
+            self._ended_bytes -= oldest.size
             del self._runs[oldest.run_id]
 
     def _is_full(self) -> bool:

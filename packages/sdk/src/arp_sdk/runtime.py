@@ -10,6 +10,7 @@ from arp_model import (
     RunRequest,
     RunResult,
     RunStatus,
+    TraceResponse,
     VersionInfo,
 )
 from arp_sdk._run_events import AsyncRunEvents, SyncRunEvents
@@ -21,6 +22,7 @@ from arp_sdk.generated.runtime import (
     CreateRunsRequest,
     GetRunResultRequest,
     GetRunStatusRequest,
+    GetRunTraceRequest,
     HealthRequest,
     RuntimeOperations,
     StreamRunEventsRequest,
@@ -35,6 +37,7 @@ __all__ = [
     "CreateRunsRequest",
     "GetRunResultRequest",
     "GetRunStatusRequest",
+    "GetRunTraceRequest",
     "Health",
     "HealthRequest",
     "RunBatchRequest",
@@ -45,6 +48,7 @@ __all__ = [
     "RunStatus",
     "RuntimeClient",
     "StreamRunEventsRequest",
+    "TraceResponse",
     "VersionInfo",
     "VersionRequest",
 ]

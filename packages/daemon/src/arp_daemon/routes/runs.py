@@ -8,7 +8,6 @@ from msgspec import Raw
 from starlette.routing import Route
 
 from arp_daemon.run_log import RunLog
-from arp_daemon.trace import make_trace
 from arp_service.errors import InvalidRequestError
 from arp_service.event_stream import EventStream, read_after, wants_json_lines
 from arp_service.ids import check_id
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from arp_daemon.daemon import Daemon
 
-# A trace is one answer: of a longer run it tells the first events; the rest is in the event stream.
-_MAX_TRACE_EVENTS = 10_000
-
 
 def run_routes(daemon: Daemon) -> list[Route]:
     """The routes of one run each, bound to a daemon."""
@@ -36,10 +32,7 @@ def run_routes(daemon: Daemon) -> list[Route]:
         return StructResponse(Raw(await daemon.runs.result(_run_id(request))))
 
     async def get_run_trace(request: Request) -> Response:
-        record = await daemon.runs.record(_run_id(request))
-        attempts = await daemon.store.list_attempts(record.position)
-        events = await daemon.store.list_events(record.position, 0, _MAX_TRACE_EVENTS)
-        return StructResponse(make_trace(record, attempts, events))
+        return StructResponse(await daemon.traces.read(_run_id(request)))
 
     async def stream_run_events(request: Request) -> Response:
         record = await daemon.runs.record(_run_id(request))

@@ -13,6 +13,7 @@ from arp_model import (
     RunRequest,
     RunResult,
     RunStatus,
+    TraceResponse,
     VersionInfo,
 )
 
@@ -35,6 +36,8 @@ __all__ = [
     "GetRunStatusRequest",
     "GET_RUN_RESULT",
     "GetRunResultRequest",
+    "GET_RUN_TRACE",
+    "GetRunTraceRequest",
     "CANCEL_RUN",
     "CancelRunRequest",
     "STREAM_RUN_EVENTS",
@@ -86,6 +89,13 @@ GET_RUN_RESULT = Operation(
     path="/v1/runs/{run_id}/result",
     success=200,
     response=RunResult,
+)
+GET_RUN_TRACE = Operation(
+    name="get_run_trace",
+    method="GET",
+    path="/v1/runs/{run_id}/trace",
+    success=200,
+    response=TraceResponse,
 )
 CANCEL_RUN = Operation(
     name="cancel_run",
@@ -169,6 +179,17 @@ class GetRunResultRequest:
 
 
 @dataclass(frozen=True)
+class GetRunTraceRequest:
+    """The arguments of `get_run_trace`.
+
+    Fields:
+      run_id: The run.
+    """
+
+    run_id: str
+
+
+@dataclass(frozen=True)
 class CancelRunRequest:
     """The arguments of `cancel_run`.
 
@@ -230,6 +251,10 @@ class RuntimeOperations(SyncClient):
         """Read what came out of a run."""
         return self._call(GET_RUN_RESULT, wrap(GetRunResultRequest, run_id))
 
+    def get_run_trace(self, run_id: GetRunTraceRequest | str) -> TraceResponse:
+        """Read a run's trace."""
+        return self._call(GET_RUN_TRACE, wrap(GetRunTraceRequest, run_id))
+
     def cancel_run(self, run_id: CancelRunRequest | str) -> RunStatus:
         """Cancel a run."""
         return self._call(CANCEL_RUN, wrap(CancelRunRequest, run_id))
@@ -268,6 +293,10 @@ class AsyncRuntimeOperations(AsyncClient):
     async def get_run_result(self, run_id: GetRunResultRequest | str) -> RunResult:
         """Read what came out of a run."""
         return await self._call(GET_RUN_RESULT, wrap(GetRunResultRequest, run_id))
+
+    async def get_run_trace(self, run_id: GetRunTraceRequest | str) -> TraceResponse:
+        """Read a run's trace."""
+        return await self._call(GET_RUN_TRACE, wrap(GetRunTraceRequest, run_id))
 
     async def cancel_run(self, run_id: CancelRunRequest | str) -> RunStatus:
         """Cancel a run."""
