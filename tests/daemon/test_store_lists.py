@@ -183,8 +183,9 @@ async def test_a_database_of_the_first_release_is_brought_up_to_date(path: Path)
         found = await upgraded.find_run("bound")
         assert found is not None
         assert (found.runtime_profile, found.idempotency_key) == (None, None)
+        assert "damaged" not in await ids(ALL_RUNS)
         with pytest.raises(CorruptRecordError, match="damaged"):
-            await ids(ALL_RUNS)
+            await upgraded.find_run("damaged")
     async with open_sqlite_store(path) as again:
         assert await again.find_run("named") is not None
 
