@@ -15,6 +15,7 @@ from arp_daemon.daemon import open_daemon
 from arp_daemon.data_dir import DataDirError
 from arp_daemon.launcher.errors import LauncherStartError
 from arp_daemon.profile_files import ProfileFileError
+from arp_daemon.store import StoreDamagedError
 from arp_service.door import OwnUserOnly
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, own_uid
@@ -35,6 +36,7 @@ _CANNOT_START = (
     DataDirError,
     LauncherStartError,
     ProfileFileError,
+    StoreDamagedError,
     StoreTooNewError,
     StoreUnavailableError,
 )

@@ -1,5 +1,6 @@
 """The daemon's durable record, behind one protocol."""
 
+from arp_daemon.store.presence import StoreDamagedError
 from arp_daemon.store.protocol import Store
 from arp_daemon.store.records import (
     ALL_RUNS,
@@ -32,6 +33,7 @@ __all__ = [
     "RunRecord",
     "RunSummary",
     "Store",
+    "StoreDamagedError",
     "StoredEvent",
     "open_sqlite_store",
 ]

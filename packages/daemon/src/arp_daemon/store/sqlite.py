@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio.to_thread
 import structlog
 
 from arp_daemon.errors import CorruptRecordError
 from arp_daemon.store.listing import Listing
+from arp_daemon.store.presence import cannot_open, check_file, marked_open
 from arp_daemon.store.records import (
     ALL_RUNS,
     Append,
@@ -42,7 +44,7 @@ from arp_daemon.store.rows import (
     to_time,
 )
 from arp_model import RunState
-from arp_service.sqlite import load_queries, open_database
+from arp_service.sqlite import StoreUnavailableError, load_queries, open_database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -57,14 +59,28 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
+MIGRATIONS = files(__package__).joinpath("migrations")
 _Q = load_queries(files(__package__).joinpath("queries.sql"))
 
 
 @asynccontextmanager
 async def open_sqlite_store(path: Path) -> AsyncIterator[Store]:
-    """Open the store at `path`, made or brought up to date where needed."""
-    async with open_database(path, files(__package__).joinpath("migrations")) as database:
-        yield SqliteStore(database)
+    """Open the store at `path`, made or brought up to date where needed.
+
+    Raises:
+        StoreDamagedError: there has been a store, and it is not what was left there.
+        StoreTooNewError: a later release has written it.
+        StoreUnavailableError: it cannot be written.
+    """
+    await anyio.to_thread.run_sync(check_file, path)
+    try:
+        async with open_database(path, MIGRATIONS) as database:
+            store = SqliteStore(database)
+            await store.check()
+            async with marked_open(path):
+                yield store
+    except StoreUnavailableError as exc:
+        raise cannot_open(path, exc) from exc
 
 
 class SqliteStore:
