@@ -153,11 +153,15 @@ class _Worker:
             self._loop.call_soon_threadsafe(_resolve, outcomes)
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection in autocommit mode, with the settings that durability needs."""
+def connect(path: Path, *, damaged: bool = False) -> sqlite3.Connection:
+    """Open a connection in autocommit mode, with the settings that durability needs.
+
+    `damaged`: SQLite shall read what it can of a file that is shorter than it says.
+    """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.text_factory = _text
     try:
+        connection.execute(f"PRAGMA writable_schema = {int(damaged)}")
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

@@ -1,0 +1,153 @@
+"""`arp-daemon check` finds what is damaged, and `arp-daemon repair` saves the rest."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+import pytest
+
+from arp_daemon.data_dir import locked_data_dir
+from arp_daemon.settings import Settings
+from arp_daemon.store import (
+    Append,
+    Attempt,
+    InstanceRecord,
+    NewRun,
+    ProfileRecord,
+    RunEnd,
+    StoreDamagedError,
+    StoredEvent,
+    open_sqlite_store,
+)
+from arp_model import RunState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
+_RUNS = 60
+_REQUEST = b'{"input":{"goal":"%s"},"metadata":{"labels":{"team":"search"}}}' % (b"x" * 300)
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """A store with ended runs of five events each, one open run, a profile and an instance."""
+    path = tmp_path / "daemon.sqlite3"
+    async with open_sqlite_store(path) as store:
+        await store.put_profile(ProfileRecord("p", 1, b"{}"))
+        await store.put_instance(InstanceRecord("i", b"{}", None))
+        runs = await store.insert_runs([NewRun(f"r{n}", _REQUEST, _NOW) for n in range(_RUNS)])
+        for run in runs[:-1]:
+            assert run is not None
+            await store.start_attempts([Attempt(run.position, 1, run.run_id, "i", 0, _NOW)])
+            result = b'{"run_id":"%s","ok":true,"output":{"answer":"a"}}' % run.run_id.encode()
+            events = [StoredEvent(run.position, seq, "token", b'{"seq":%d}' % seq) for seq in range(4)]
+            events.append(StoredEvent(run.position, 4, "final", b'{"seq":4}'))
+            await store.append(Append(events, [RunEnd(run.position, RunState.SUCCEEDED, _NOW, result)]))
+    return path
+
+
+def _command(command: str, path: Path) -> tuple[int, str]:
+    """Run it as an operator would."""
+    words = [sys.executable, "-m", "arp_daemon", command, "--data-dir", str(path.parent)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def _damage(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        for statement in statements:
+            other.execute(statement)
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _break_pages(path: Path) -> None:
+    with path.open("r+b") as file:
+        for page in (12, 13):
+            file.seek(page * 4096)
+            file.write(b"\xa5" * 4096)
+    os.truncate(path, path.stat().st_size - 4096)
+
+
+async def test_a_whole_store_is_found_whole_and_left_alone(path: Path) -> None:
+    """Exit code 0, with counts; repair changes nothing."""
+    for command in ("check", "repair"):
+        code, said = await anyio.to_thread.run_sync(_command, command, path)
+        assert code == 0, said
+        assert f"{_RUNS} runs with {5 * (_RUNS - 1)} events, 1 profiles, 1 instances" in said
+        assert "Nothing is damaged" in said
+    assert not list(path.parent.glob("*.damaged-*"))
+
+
+async def test_damaged_rows_are_named_and_the_rest_is_saved(path: Path) -> None:
+    """A run whose record is damaged goes, with its name; one whose log is, ends with its result; the old file stays."""
+    _damage(
+        path,
+        "UPDATE runs SET request = CAST('?' AS BLOB) WHERE run_id = 'r3'",
+        "UPDATE run_events SET event = CAST('?' AS BLOB) WHERE seq = 2 AND position IN "
+        "(SELECT position FROM runs WHERE run_id = 'r5')",
+    )
+    code, said = await anyio.to_thread.run_sync(_command, "check", path)
+    assert code == 1
+    assert "'r3'" in said
+    assert "'r5'" in said
+    assert "arp-daemon repair" in said
+    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    assert code == 0, said
+    assert f"{_RUNS - 1} runs" in said
+    assert len(list(path.parent.glob("daemon.sqlite3.damaged-*Z"))) == 1
+    async with open_sqlite_store(path) as store:
+        assert await store.find_run("r3") is None
+        run = await store.find_run("r5")
+        assert run is not None
+        events = await store.list_events(run.position, 0, 100)
+        assert [event.seq for event in events] == [0, 1, 2]
+        assert events[-1].type == "final"
+        assert b'"answer":"a"' in events[-1].event
+        assert [open_run.run_id for open_run in await store.list_open_runs()] == [f"r{_RUNS - 1}"]
+        assert len(await store.list_attempts(run.position)) == 1
+    code, said = await anyio.to_thread.run_sync(_command, "check", path)
+    assert code == 0, said
+
+
+async def test_what_lies_around_broken_pages_is_saved(path: Path) -> None:
+    """Garbage in some pages, or the end cut off: the daemon refuses, repair saves most, and the daemon starts."""
+    _break_pages(path)
+    with pytest.raises(StoreDamagedError):
+        async with open_sqlite_store(path):
+            pass
+    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    assert code == 0, said
+    assert "LOST" in said
+    async with open_sqlite_store(path) as store:
+        assert len(await store.list_runs(100, None)) > _RUNS / 4
+        assert not store.damaged
+
+
+async def test_a_vanished_store_is_begun_anew_only_when_told_to(path: Path) -> None:
+    """Repair is the operator's word for it, and says what is lost."""
+    _remove(path)
+    code, said = await anyio.to_thread.run_sync(_command, "check", path)
+    assert (code, "is gone" in said) == (1, True)
+    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    assert (code, "is gone" in said) == (0, True)
+    async with open_sqlite_store(path) as store:
+        assert await store.list_runs(1, None) == []
+
+
+async def test_a_store_in_use_is_not_touched(path: Path) -> None:
+    """One sentence says to stop the daemon."""
+    with locked_data_dir(Settings(data_dir=path.parent)):
+        code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    assert (code, "Another daemon" in said) == (1, True)
