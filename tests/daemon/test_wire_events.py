@@ -7,7 +7,7 @@ import json
 import pytest
 
 from arp_daemon.wire_events import (
-    BadEventError,
+    ProtocolError,
     decode_event,
     encode_event,
     error_result,
@@ -59,7 +59,7 @@ def test_an_event_goes_on_under_the_daemons_id_and_seq_with_its_data_untouched()
 )
 def test_what_is_no_run_event_is_refused(line: bytes) -> None:
     """Wrong types, unknown fields, times without a zone and broken JSON."""
-    with pytest.raises(BadEventError):
+    with pytest.raises(ProtocolError):
         decode_event(line)
 
 
@@ -90,7 +90,7 @@ def test_a_last_event_brings_the_result_and_the_state(type_: str, data: dict[str
 )
 def test_a_last_event_that_is_no_result_is_refused(type_: str, data: dict[str, object]) -> None:
     """`ok` has to fit the type, and nothing unknown may be in it."""
-    with pytest.raises(BadEventError):
+    with pytest.raises(ProtocolError):
         read_result(decode_event(_line(type=type_, data=data)), "r1")
 
 

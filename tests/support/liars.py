@@ -28,7 +28,7 @@ async def running_liar(*features: str) -> AsyncIterator[str]:
             process.kill()
 
 
-async def put_liar(daemon: RunningDaemon, *features: str, **exec_: Any) -> None:
-    """Upsert the profile `default`: one liar, which announces these features."""
+async def put_liar(daemon: RunningDaemon, *features: str, name: str = "default", **exec_: Any) -> None:
+    """Upsert a profile of one liar, which announces these features."""
     command = [*_COMMAND, "{host}", "{port}", *features]
-    await daemon.put_profile(driver="command", command=command, **exec_)
+    await daemon.put_profile(name, driver="command", command=command, **exec_)

@@ -138,7 +138,7 @@ async def _take_up(
     intake = RunIntake(store, runs, open_runs, Admission(matcher, profiles, queue, settings.max_queued_bytes))
     dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
     pool = PoolKeeper(profiles, instances, creator, matcher, open_runs, queue, stop)
-    open_runs.on_end, open_runs.hide = dispatcher.on_end, preparation.hide
+    open_runs.on_end, open_runs.redactor = dispatcher.on_end, preparation.redactor
 
     def on_ready(instance: Instance) -> None:
         dispatcher.on_ready(instance)

@@ -16,7 +16,7 @@ _MAX_REASON = 500
 
 def runtime_error(reason: str) -> ErrorDetail:
     """Its runtime broke the protocol."""
-    message = f"The runtime broke the protocol: {reason[:_MAX_REASON]}."
+    message = f"The runtime broke the protocol: {reason[:_MAX_REASON].rstrip('.')}."
     return ErrorDetail(code="runtime_error", message=message, retryable=True)
 
 

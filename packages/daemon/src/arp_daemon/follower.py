@@ -1,29 +1,27 @@
 """Following the runs of one instance: by its one stream of all events, or run by run, or by asking.
 
 Whatever the runtime offers, what comes out are RunEvents with a seq that counts, ended by one that brings the
-RunResult; `OpenRuns` applies them.
+RunResult; `OpenRuns` applies them. A stream that cannot be had, or makes no sense, is given up for the next lesser way:
+so what one run says there costs the other runs nothing, and who answers nothing but nonsense is found out by asking.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 import structlog
 
-from arp_daemon.failures import runtime_error
-from arp_daemon.instance import RUN_EVENTS
+from arp_daemon.instance import EVENTS, RUN_EVENTS
 from arp_daemon.open_run import Phase
-from arp_daemon.relay import NoStreamError, RelayError, StreamExpiredError
-from arp_daemon.wire_events import CANCELED, LAST_TYPES, BadEventError, WireEvent
-from arp_daemon.work_stop import TERMINAL
-from arp_model import RunEventType, RunState
-from arp_sdk.errors import ArpApiError
-from arp_service.info import utc_now
+from arp_daemon.questions import Questions, UnknownRunError
+from arp_daemon.relay import NoStreamError, RelayError, StreamExpiredError, UnreachableError
+from arp_daemon.wire_events import LAST_TYPES, ProtocolError, WireEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from anyio.abc import TaskGroup
 
@@ -31,15 +29,50 @@ if TYPE_CHECKING:
     from arp_daemon.open_run import OpenRun
     from arp_daemon.open_runs import OpenRuns
     from arp_daemon.relay import Relay
-    from arp_model import RunResult
     from arp_sdk.runtime import AsyncRuntimeClient
 
 _log = structlog.get_logger(__name__)
 
 # Before a broken stream is opened again: doubling.
 _FIRST_RECONNECT_S, _LAST_RECONNECT_S = 0.05, 2.0
+# A stream that breaks so often, one time after the other, without a word is given up. One that held for long has not
+# been opened in vain.
+_MAX_BREAKS, _HELD_S = 5, 10.0
 # A runtime without streams is asked, first soon, then less often.
 _FIRST_POLL_S, _LAST_POLL_S = 0.02, 1.0
+
+
+class Breaks:
+    """How often a stream broke without a word, one time after the other, and how long to wait before the next try."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.pause_s = _FIRST_RECONNECT_S
+
+    @property
+    def too_many(self) -> bool:
+        """Whether it is of no use to open it again."""
+        return self._count >= _MAX_BREAKS
+
+    def forget(self) -> None:
+        """It said something."""
+        self._count = 0
+        self.pause_s = _FIRST_RECONNECT_S
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one try, unless nobody could be reached, or it held for long."""
+        began = anyio.current_time()
+        self._count += 1
+        self.pause_s = min(self.pause_s * 2, _LAST_RECONNECT_S)
+        try:
+            yield
+        except UnreachableError:
+            self._count -= 1
+            raise
+        finally:
+            if anyio.current_time() - began > _HELD_S:
+                self._count = 0
 
 
 class Follower:
@@ -62,44 +95,52 @@ class Follower:
         """Tokens of runs that are followed one by one, because the stream of all no longer has all of theirs."""
 
     async def follow_instance(self) -> None:
-        """Follow all runs by one stream; it is opened again where it broke."""
-        pause = _FIRST_RECONNECT_S
+        """Follow all runs by one stream; it is opened again where it broke, until it is given up."""
+        breaks = Breaks()
         async with anyio.create_task_group() as tasks:
-            while True:
+            while not breaks.too_many:
                 try:
-                    async for delivery in self._relay.follow(self._instance.cursor):
-                        if delivery.events:
-                            pause = _FIRST_RECONNECT_S
-                        events = [event for event in delivery.events if event.run_id not in self._singly]
-                        await self._runs.apply(self._instance.instance_id, events, delivery.cursor)
-                        self._instance.cursor = delivery.cursor or self._instance.cursor
-                        await self._refuse(delivery.bad)
+                    with breaks.counted():
+                        await self._follow_stream(breaks)
                 except StreamExpiredError as exc:
-                    _log.warning("event_stream_expired", instance_id=self._instance.instance_id, reason=str(exc))
+                    self._tell("event_stream_expired", exc)
                     self._instance.cursor = None
                     self._follow_singly(tasks)
+                except (NoStreamError, ProtocolError) as exc:
+                    self._tell("event_stream_given_up", exc)
+                    break
                 except RelayError as exc:
-                    _log.info("event_stream_broke", instance_id=self._instance.instance_id, reason=str(exc))
-                await anyio.sleep(pause)
-                pause = min(pause * 2, _LAST_RECONNECT_S)
+                    self._tell("event_stream_broke", exc)
+                await anyio.sleep(breaks.pause_s)
+            self._instance.features -= {EVENTS}
+            self._follow_singly(tasks)
 
     async def follow_run(self, run: OpenRun) -> None:
         """Follow one run to its end."""
         token = str(run.token)
-        pause = _FIRST_RECONNECT_S
-        while not run.ended and run.token == token:
-            try:
-                await self._follow_run_stream(run, token)
-                await self._poll(run, token, _FIRST_POLL_S)
-            except NoStreamError:
-                await self._poll_to_end(run, token)
-            except BadEventError as exc:
-                await self._runs.fail(run, runtime_error(str(exc)))
-            except RelayError as exc:
-                _log.info("run_stream_broke", run_id=run.run_id, reason=str(exc))
-                await anyio.sleep(pause)
-                pause = min(pause * 2, _LAST_RECONNECT_S)
+        try:
+            await self._follow_run_streams(run, token)
+            await self._poll_to_end(run, token)
+        except ProtocolError as lie:
+            if run.token == token:
+                await self._runs.fail_lying(run, lie)
+        except UnknownRunError:
+            if run.token == token and not run.ended:
+                await self._lose(run)
         self._singly.discard(token)
+
+    async def _follow_stream(self, breaks: Breaks) -> None:
+        async for delivery in self._relay.follow(self._instance.cursor):
+            if delivery.events:
+                breaks.forget()
+            events = [event for event in delivery.events if event.run_id not in self._singly]
+            await self._runs.apply(self._instance.instance_id, events, delivery.cursor)
+            self._instance.cursor = delivery.cursor or self._instance.cursor
+            for lie in delivery.bad:
+                self._tell("bad_event", lie)
+                if lie.token is None:
+                    raise lie
+                await self._runs.fail_token(self._instance.instance_id, lie)
 
     def _follow_singly(self, tasks: TaskGroup) -> None:
         for run in self._instance.assigned.values():
@@ -107,59 +148,55 @@ class Follower:
                 self._singly.add(run.token)
                 tasks.start_soon(self.follow_run, run)
 
-    async def _refuse(self, bad: list[BadEventError]) -> None:
-        """What is no event ends its run, and is otherwise passed over."""
-        for error in bad:
-            _log.warning("bad_event", instance_id=self._instance.instance_id, run_id=error.token, reason=str(error))
-            if error.token is not None:
-                await self._runs.fail_token(self._instance.instance_id, error.token, str(error))
+    async def _follow_run_streams(self, run: OpenRun, token: str) -> None:
+        """By its own stream, as long as that can be had. Where it ends, the runtime is asked whether the run has."""
+        breaks = Breaks()
+        questions = Questions(self._client, token)
+        while not (breaks.too_many or run.ended or run.token != token):
+            try:
+                with breaks.counted():
+                    await self._follow_run_stream(run, token, breaks)
+                await self._take_end(run, token, questions)
+            except NoStreamError:
+                return
+            except RelayError as exc:
+                _log.info("run_stream_broke", run_id=run.run_id, reason=str(exc))
+            if not run.ended:
+                await anyio.sleep(breaks.pause_s)
 
-    async def _follow_run_stream(self, run: OpenRun, token: str) -> None:
+    async def _follow_run_stream(self, run: OpenRun, token: str, breaks: Breaks) -> None:
         """A runtime that does not promise more than the standard is renumbered, and asked for its result."""
         promises = RUN_EVENTS in self._instance.features
         skip = 0 if promises else run.expected_seq
         async for events in self._relay.follow_run(token, run.expected_seq if promises else 0):
-            if promises:
-                await self._runs.apply(self._instance.instance_id, events, None)
-                continue
-            middle = [event for event in events if event.type not in LAST_TYPES]
-            fresh, skip = middle[skip:], max(0, skip - len(middle))
-            await self._runs.apply(
-                self._instance.instance_id,
-                [msgspec.structs.replace(e, run_id=token, seq=n) for n, e in enumerate(fresh, run.expected_seq)],
-                None,
-            )
+            for event in events:
+                if event.run_id != token:
+                    raise ProtocolError("a run's stream has events of another", token, msgspec.json.encode(event))
+            fresh = events
+            if not promises:
+                middle = [event for event in events if event.type not in LAST_TYPES]
+                fresh = [msgspec.structs.replace(e, seq=n) for n, e in enumerate(middle[skip:], run.expected_seq)]
+                skip = max(0, skip - len(middle))
+            if fresh:
+                breaks.forget()
+            await self._runs.apply(self._instance.instance_id, fresh, None)
 
     async def _poll_to_end(self, run: OpenRun, token: str) -> None:
+        questions = Questions(self._client, token)
         pause = _FIRST_POLL_S
         while not run.ended and run.token == token:
-            await self._poll(run, token, pause)
-            pause = min(pause * 1.5, _LAST_POLL_S)
+            await self._take_end(run, token, questions)
+            if not run.ended:
+                await anyio.sleep(pause)
+                pause = min(pause * 1.5, _LAST_POLL_S)
 
-    async def _poll(self, run: OpenRun, token: str, pause: float) -> None:
-        """Look once whether the run has ended, and take its result; otherwise wait a moment."""
-        if run.ended:
+    async def _take_end(self, run: OpenRun, token: str, questions: Questions) -> None:
+        """Look once whether the run has ended, and take its result."""
+        if run.ended or run.token != token:
             return
-        try:
-            status = await self._client.get_run_status(token)
-            if status.state in TERMINAL:
-                result = await self._client.get_run_result(token)
-                last = _last_event(token, run.expected_seq, status.state, result)
-                await self._runs.apply(self._instance.instance_id, [last], None)
-                return
-        except ArpApiError as exc:
-            if exc.status_code == 404:
-                await self._lose(run)
-                return
-            _log.info("poll_failed", run_id=run.run_id, error=str(exc))
-        await anyio.sleep(pause)
+        last: WireEvent | None = await questions.find_end(run.expected_seq)
+        if last is not None:
+            await self._runs.apply(self._instance.instance_id, [last], None)
 
-
-def _last_event(token: str, seq: int, state: RunState, result: RunResult) -> WireEvent:
-    """The last event that a runtime without our promises would have sent."""
-    data: dict[str, Any] = result.to_dict()
-    del data["run_id"]
-    if state is RunState.CANCELED:
-        data["error"] = {**data.get("error", {"message": "The run was canceled."}), "code": CANCELED}
-    type_ = RunEventType.FINAL if state is RunState.SUCCEEDED else RunEventType.ERROR
-    return WireEvent(token, seq, type_, utc_now(), data)
+    def _tell(self, what: str, exc: Exception) -> None:
+        _log.warning(what, instance_id=self._instance.instance_id, reason=str(exc))

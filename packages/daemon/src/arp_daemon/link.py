@@ -16,15 +16,16 @@ from msgspec import UNSET
 
 from arp_daemon.ceilings import ceilings_of
 from arp_daemon.exec_spec import retries_of
-from arp_daemon.failures import instance_lost, runtime_error
+from arp_daemon.failures import instance_lost
 from arp_daemon.follower import Follower
 from arp_daemon.instance import BATCH, EVENTS
 from arp_daemon.open_run import OpenRun, Phase
+from arp_daemon.questions import Questions, UnknownRunError
 from arp_daemon.relay import Accepted, Refused, Relay, Unknown
 from arp_daemon.transport import runtime_client
+from arp_daemon.wire_events import ProtocolError
 from arp_daemon.work_stop import WorkStop
 from arp_model import RunRequest, RunRequestLimits
-from arp_sdk.errors import ArpApiError
 from arp_service.changed import Changed
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ _MAX_BATCH_BYTES = 2 * 1024 * 1024
 _MAX_REFUSALS = 3
 # After an instance said that it is busy, or could not be asked: doubling.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 15.0
-_MAX_ASKS = 8
+# A hung instance is noticed before this.
+_ASK_FOR_S = 20.0
 _NO_TIME = timedelta(0)
 
 
@@ -119,7 +121,7 @@ class Link:
             async with self._relay, self._client, anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 for run in self._doubtful:
-                    tasks.start_soon(self._ask, run)
+                    tasks.start_soon(self._ask, run, "an earlier daemon died")
                 for run in self._to_stop:
                     self.stop_work(run)
                 tasks.start_soon(self._watch_stuck)
@@ -162,14 +164,22 @@ class Link:
         if BATCH in self.instance.features and len(batch) > 1:
             self._take_outcomes(batch, await self._hand_over_batch(batch))
             return
+        assert self._tasks is not None
         for run in batch:
-            run.phase = Phase.SENT
-            self._take_outcomes([run], [await self._relay.hand_over(self._request_of(run))])
+            if BATCH in self.instance.features:
+                await self._hand_over(run)
+            else:  # one that is slow to take a run does not keep the others waiting
+                self._tasks.start_soon(self._hand_over, run)
+
+    async def _hand_over(self, run: OpenRun) -> None:
+        run.phase = Phase.SENT
+        self._take_outcomes([run], [await self._relay.hand_over(self._request_of(run), str(run.token))])
 
     async def _hand_over_batch(self, batch: list[OpenRun]) -> list[Outcome]:
         for run in batch:
             run.phase = Phase.SENT
-        return await self._relay.hand_over_batch([self._request_of(run) for run in batch])
+        requests, tokens = [self._request_of(run) for run in batch], [str(run.token) for run in batch]
+        return await self._relay.hand_over_batch(requests, tokens)
 
     def _take_outcomes(self, batch: list[OpenRun], outcomes: list[Outcome]) -> None:
         """All at once, without a wait in between: when the instance dies now, it is known what it had."""
@@ -187,9 +197,9 @@ class Link:
                     run.phase = Phase.ASSIGNED
                     self.instance.release(run)
                     self._tasks.start_soon(self._take_back, run, error, busy)
-                case Unknown(reason):
+                case Unknown(reason, said):
                     _log.warning("hand_over_doubtful", run_id=run.run_id, reason=reason)
-                    self._tasks.start_soon(self._ask, run)
+                    self._tasks.start_soon(self._ask, run, reason, said)
 
     def _has(self, run: OpenRun) -> None:
         """The instance has the run."""
@@ -222,45 +232,54 @@ class Link:
         self.instance.paused = False
         self._queue.changed.notify()
 
-    async def _ask(self, run: OpenRun) -> None:
-        """Ask until it is known whether the instance has the run.
+    async def _ask(self, run: OpenRun, why: str, said: bytes = b"") -> None:
+        """Ask until it is known whether the instance has the run. When it dies meanwhile, the link is cut.
 
-        One that never arrived is sent again under the same token: should the first try still arrive, it is the same
-        run. When the instance dies meanwhile, the link is cut.
+        `why` it is not known: by what the instance `said` when the run was handed over, perhaps.
         """
+        try:
+            with anyio.move_on_after(_ASK_FOR_S):
+                await self._until_known(run)
+        except UnknownRunError:
+            reason = f"it takes a run, and then does not know it ({why})"
+            await self._never_arrived(run, ProtocolError(reason, said=said))
+        except ProtocolError as lie:
+            await self._runs.fail_lying(run, lie)
+        else:
+            if _is_doubtful(run):
+                await self._runs.fail(run, instance_lost("The instance does not say whether it has the run"))
+
+    async def _until_known(self, run: OpenRun) -> None:
+        questions = Questions(self._client, str(run.token))
         pause = _FIRST_PAUSE_S
-        for _ in range(_MAX_ASKS):
-            if run.ended:
-                return
-            try:
-                await self._client.get_run_status(str(run.token))
-            except ArpApiError as exc:
-                if exc.status_code == 404:
-                    await self._never_arrived(run)
-                    return
+        while _is_doubtful(run):
+            status = await questions.find_status()
+            if status is None:
                 await anyio.sleep(pause)
                 pause *= 2
-            else:
-                if not run.ended:
-                    self._has(run)
-                return
-        await self._runs.fail(run, instance_lost("The instance does not say whether it has the run"))
+            elif _is_doubtful(run):
+                self._has(run)
 
     async def _lose(self, run: OpenRun) -> None:
         """The instance had the run, and no longer knows it: as if it were gone."""
         self.instance.release(run)
         await self._runs.lose(run, retries_of(self._spec()), proven=True)
 
-    async def _never_arrived(self, run: OpenRun) -> None:
+    async def _never_arrived(self, run: OpenRun, lie: ProtocolError) -> None:
+        """It is sent again under the same token: should the first try still arrive, it is the same run.
+
+        `lie` is what to make of it where that happens again and again.
+        """
+        run.refusals += 1
+        if run.ended:
+            return
         if run.cancel_requested:
             await self._runs.end_canceled(run)
-            return
-        run.refusals += 1
-        if run.refusals >= _MAX_REFUSALS:
-            await self._runs.fail(run, runtime_error("it takes the run, and then does not know it"))
-            return
-        self._outbox.append(run)
-        self._given.notify()
+        elif run.refusals >= _MAX_REFUSALS:
+            await self._runs.fail_lying(run, lie)
+        else:
+            self._outbox.append(run)
+            self._given.notify()
 
     async def _watch_stuck(self) -> None:
         """Have the instance killed, once nothing is lost by it."""
@@ -283,3 +302,8 @@ class Link:
             limits.timeout_ms = run.time_left // timedelta(milliseconds=1)
             request.limits = limits
         return request.to_json()
+
+
+def _is_doubtful(run: OpenRun) -> bool:
+    """Whether it is not known yet if the instance has the run."""
+    return run.phase is Phase.SENT

@@ -51,6 +51,8 @@ class OpenRun:
         "expected_seq",
         "first_seq",
         "instance_id",
+        "last_sum",
+        "losses",
         "next_seq",
         "phase",
         "position",
@@ -87,11 +89,15 @@ class OpenRun:
         """The daemon's seq of the present attempt's first event."""
         self.expected_seq = 0
         """The next seq of the present attempt, as its instance counts."""
+        self.last_sum: int | None = None
+        """A checksum of the present attempt's last event, as stored; None where it is not known."""
         self.deadline_at: datetime | None = None
         """When its time is over, as decided at its first attempt. None: it may take as long as it likes."""
         self.time_left: timedelta | None = None
         """How much of it there was when the present attempt began; the same at each try to hand it over."""
         self.refusals = 0
+        self.losses = 0
+        """How often its instance was gone."""
         self.changed = Changed()
         self.tail: deque[bytes] = deque()
         self.tail_bytes = 0
@@ -116,6 +122,10 @@ class OpenRun:
         if position < self.tail_start:
             return None
         return [self.tail[index] for index in range(position - self.tail_start, len(self.tail))]
+
+    def frame_at(self, seq: int) -> bytes | None:
+        """The frame with a seq, or None where it is not (or no longer) in memory."""
+        return self.tail[seq - self.tail_start] if 0 <= seq - self.tail_start < len(self.tail) else None
 
     def status(self) -> RunStatus:
         """The standard's RunStatus."""

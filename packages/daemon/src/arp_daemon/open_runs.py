@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -20,21 +20,12 @@ from arp_daemon.done_so_far import read_done_so_far
 from arp_daemon.durable import keep_trying, whole
 from arp_daemon.errors import CorruptRecordError
 from arp_daemon.failures import canceled, instance_lost, runtime_error, time_over
+from arp_daemon.intake import Taken, take, take_end
 from arp_daemon.open_run import WITH_INSTANCE, OpenRun, Phase
+from arp_daemon.redaction import Redactor
 from arp_daemon.selector import read_selector
-from arp_daemon.store import Append, Attempt, AttemptEnd, Cursor, RunEnd, StoredEvent
-from arp_daemon.wire_events import (
-    LAST_TYPES,
-    BadEventError,
-    WireEvent,
-    encode_event,
-    error_result,
-    last_event,
-    last_type,
-    new_event,
-    read_result,
-    state_of,
-)
+from arp_daemon.store import Append, Attempt, AttemptEnd, Cursor, StoredEvent
+from arp_daemon.wire_events import error_result, hide_in_event, hide_in_result, new_event
 from arp_model import RunEventType, RunRequest, RunResult, RunState
 from arp_service.errors import ServiceError
 from arp_service.ids import new_id
@@ -48,6 +39,7 @@ if TYPE_CHECKING:
     from arp_daemon.run_queue import RunQueue
     from arp_daemon.selector import Selector
     from arp_daemon.store import RunRecord, Store
+    from arp_daemon.wire_events import ProtocolError, WireEvent
     from arp_model import ErrorDetail
     from arp_service.stopping import Stop
 
@@ -57,14 +49,8 @@ _log = structlog.get_logger(__name__)
 # up after this.
 _OWN_ENDING_S = 1.0
 _NO_TIME = timedelta(0)
-
-
-class _Last(NamedTuple):
-    """A run that ends with a batch of events."""
-
-    run: OpenRun
-    state: RunState
-    end: RunEnd
+# The outcome of an attempt whose instance was gone.
+_LOST = "instance_lost"
 
 
 class OpenRuns:
@@ -79,8 +65,8 @@ class OpenRuns:
         self._deadlines = Deadlines()
         self.on_end: Callable[[OpenRun, bool], None] = lambda _run, _at_instance: None
         """Called when a run has ended; True when its instance may still be working on it."""
-        self.hide: Callable[[WireEvent], WireEvent] = lambda event: event
-        """Takes out of an event what must not be seen."""
+        self.redactor = Redactor()
+        """Takes out of all that is said what must not be seen."""
 
     def all(self) -> Iterable[OpenRun]:
         """All of them."""
@@ -108,6 +94,7 @@ class OpenRuns:
         self._open[run.run_id] = run
         if attempts:
             self._set_time(run, attempts[-1])
+            run.losses = sum(attempt.outcome == _LOST for attempt in attempts)
         if attempts and attempts[-1].outcome is None:
             run.phase = Phase.SENT
             run.token, run.expected_seq = attempts[-1].token, run.next_seq - run.first_seq
@@ -146,7 +133,7 @@ class OpenRuns:
             time = ceilings.time_for(run.request) if run.attempt == 1 else None
             run.deadline_at = run.deadline_at if time is None else now + time
             run.instance_id = instance_id
-            run.expected_seq = 0
+            run.expected_seq, run.last_sum = 0, None
             self._by_token[run.token] = run
         attempts = [
             Attempt(r.position, r.attempt, str(r.token), instance_id, r.next_seq, now, deadline_at=r.deadline_at)
@@ -180,26 +167,27 @@ class OpenRuns:
         """
         if run.cancel_requested:
             await self.fail(run, canceled(proven=proven))
-        elif run.attempt <= retries:
-            await self.try_again(run, "instance_lost")
+        elif run.losses < retries:
+            await self.try_again(run)
         else:
             await self.fail(run, instance_lost())
 
     @whole
-    async def try_again(self, run: OpenRun, reason: str) -> None:
+    async def try_again(self, run: OpenRun) -> None:
         """Queue a run for another attempt whose instance is gone; a step event closes the lost one."""
         if run.phase not in WITH_INSTANCE:
             return
         run.phase = Phase.QUEUED
+        run.losses += 1
         self._forget_token(run)
         now = utc_now()
         seq, type_ = run.next_seq, RunEventType.STEP
         run.next_seq += 1
-        data = {"name": "attempt_lost", "attempt": run.attempt, "instance_id": run.instance_id, "reason": reason}
+        data = {"name": "attempt_lost", "attempt": run.attempt, "instance_id": run.instance_id, "reason": _LOST}
         body = new_event(run.run_id, seq, type_, now, data)
         batch = Append(
             [StoredEvent(run.position, seq, type_.value, body)],
-            attempt_ends=[AttemptEnd(run.position, run.attempt, now, reason)],
+            attempt_ends=[AttemptEnd(run.position, run.attempt, now, _LOST)],
         )
         await self._keep_trying(lambda: self._store.append(batch))
         run.add_frames([frame(str(seq), type_.value, body)])
@@ -214,52 +202,41 @@ class OpenRuns:
 
         What comes from another instance than the run's, or under an old token, is dropped.
         """
-        stored: list[StoredEvent] = []
-        lasts: list[_Last] = []
-        shown: dict[OpenRun, list[bytes]] = {}
+        taken: list[tuple[OpenRun, Taken]] = []
         for event in events:
             run = self._by_token.get(event.run_id)
-            if run is None or run.ended or run.instance_id != instance_id or event.seq < run.expected_seq:
+            if run is None or run.ended or run.instance_id != instance_id:
                 continue
-            taken = self._take(run, self.hide(event), lasts)
-            stored.append(taken)
-            shown.setdefault(run, []).append(frame(str(taken.seq), taken.type, taken.event))
-        position = None if cursor is None else Cursor(instance_id, cursor)
-        if not stored and position is None:
-            return
-        batch = Append(stored, [last.end for last in lasts], position)
-        await self._keep_trying(lambda: self._store.append(batch))
-        for run, frames in shown.items():
-            run.add_frames(frames)
-        for run, state, _end in lasts:
-            self._close(run, state, at_instance=False)
+            if (one := take(run, hide_in_event(event, self.redactor), self.redactor.quote)) is not None:
+                taken.append((run, one))
+        if taken or cursor is not None:
+            await self._put(taken, None if cursor is None else Cursor(instance_id, cursor))
 
     @whole
-    async def end(self, run: OpenRun, result: RunResult) -> None:
-        """End a run with a result that no event of its instance brought; the daemon writes the last event."""
+    async def end(self, run: OpenRun, result: RunResult, said: str | None = None) -> None:
+        """End a run with a result that no event of its instance brought; `said` is what it said instead."""
         if run.ended:
             return
         at_instance = run.phase in WITH_INSTANCE
-        run.phase = Phase.ENDED
         self._queue.remove(run)
-        now = utc_now()
-        state = state_of(result)
-        body, type_ = last_event(result, run.next_seq, now), last_type(result).value
-        event = StoredEvent(run.position, run.next_seq, type_, body)
-        batch = Append([event], [RunEnd(run.position, state, now, result.to_json())])
-        await self._keep_trying(lambda: self._store.append(batch))
-        run.add_frames([frame(str(event.seq), type_, body)])
-        self._close(run, state, at_instance=at_instance)
+        await self._put(
+            [(run, take_end(run, hide_in_result(result, self.redactor), said=said, at_instance=at_instance))]
+        )
 
     async def fail(self, run: OpenRun, error: ServiceError | ErrorDetail) -> None:
         """End a run with an error."""
         await self.end(run, error_result(run.run_id, error))
 
-    async def fail_token(self, instance_id: str, token: str, reason: str) -> None:
-        """End the run that an instance said something senseless of."""
-        run = self._by_token.get(token)
+    async def fail_lying(self, run: OpenRun, lie: ProtocolError) -> None:
+        """End a run whose runtime broke the protocol."""
+        error = runtime_error(str(lie))
+        await self.end(run, error_result(run.run_id, error), self.redactor.quote(lie.said) if lie.said else None)
+
+    async def fail_token(self, instance_id: str, lie: ProtocolError) -> None:
+        """End the run that an instance said something senseless of, where it is one of its runs."""
+        run = None if lie.token is None else self._by_token.get(lie.token)
         if run is not None and run.instance_id == instance_id:
-            await self.fail(run, runtime_error(reason))
+            await self.fail_lying(run, lie)
 
     async def end_canceled(self, run: OpenRun) -> None:
         """End a run as canceled that no instance works on."""
@@ -297,26 +274,18 @@ class OpenRuns:
             left = max(run.deadline_at - utc_now(), _NO_TIME)
             self._deadlines.set(run.run_id, left.total_seconds() + _OWN_ENDING_S)
 
-    def _take(self, run: OpenRun, event: WireEvent, lasts: list[_Last]) -> StoredEvent:
-        """Return the event to be stored, and move the run on; a last one also ends it."""
-        seq = run.next_seq
-        run.next_seq += 1
-        try:
-            if event.seq != run.expected_seq:
-                raise BadEventError(f"event {run.expected_seq} is missing before {event.seq}")
-            run.expected_seq += 1
-            if event.type not in LAST_TYPES:
-                return StoredEvent(run.position, seq, event.type.value, encode_event(event, run.run_id, seq))
-            result = read_result(event, run.run_id)
-        except BadEventError as exc:
-            _log.warning("runtime_error", run_id=run.run_id, instance_id=run.instance_id, reason=str(exc))
-            result = error_result(run.run_id, runtime_error(str(exc)))
-        now = utc_now()
-        run.phase = Phase.ENDED
-        lasts.append(_Last(run, state_of(result), RunEnd(run.position, state_of(result), now, result.to_json())))
-        type_ = last_type(result)
-        body = encode_event(event, run.run_id, seq) if type_ is event.type else last_event(result, seq, now)
-        return StoredEvent(run.position, seq, type_.value, body)
+    async def _put(self, taken: list[tuple[OpenRun, Taken]], cursor: Cursor | None = None) -> None:
+        """Store what was taken in, then show it."""
+        batch = Append([one.event for _, one in taken], [one.end for _, one in taken if one.end is not None], cursor)
+        await self._keep_trying(lambda: self._store.append(batch))
+        shown: dict[OpenRun, list[bytes]] = {}
+        for run, one in taken:
+            shown.setdefault(run, []).append(one.frame)
+        for run, frames in shown.items():
+            run.add_frames(frames)
+        for run, one in taken:
+            if one.end is not None:
+                self._close(run, one.end.state, at_instance=one.at_instance)
 
     def _forget_token(self, run: OpenRun) -> None:
         if run.token is not None:

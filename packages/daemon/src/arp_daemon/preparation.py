@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from msgspec import structs
 
 from arp_daemon.env_from import SecretSources, resolve_env_from
 from arp_daemon.errors import InstanceStartError
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from arp_daemon.exec_spec import AnyExec
     from arp_daemon.redaction import Redactor
     from arp_daemon.settings import Settings
-    from arp_daemon.wire_events import WireEvent
 
 _log = structlog.get_logger(__name__)
 
@@ -49,13 +47,6 @@ class Preparation:
                 _log.warning("secret_not_learned", reason=exc.message)
             else:
                 self.redactor.add(values.values())
-
-    def hide(self, event: WireEvent) -> WireEvent:
-        """The event of an agent without the secrets that it was given."""
-        data, extensions = self.redactor.value(event.data), self.redactor.value(event.extensions)
-        if data is event.data and extensions is event.extensions:
-            return event
-        return structs.replace(event, data=data, extensions=extensions)
 
     async def surroundings(self, details: AnyExec) -> Surroundings:
         """Return what a launch takes from outside its profile; its secrets are hidden from now on.

@@ -15,6 +15,8 @@ _USERINFO = re.compile(r"(?<=://)[^/\s'\"<>]+(?=@)")
 _QUERY = re.compile(r"(?<=://)([^\s'\"<>?#]*)\?[^\s'\"<>#]+")
 # A shorter value stands in half of all texts by chance, and hiding it would show where.
 _SHORTEST = 4
+# A quotation, in characters; and of how much it is made, so that a value at its end is still whole when it is hidden.
+_MAX_QUOTE, _MAX_QUOTED_FROM = 2000, 64 * 1024
 
 
 def hide_credentials(text: str) -> str:
@@ -45,6 +47,12 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return `text` without any of the values."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+    def quote(self, said: bytes | str) -> str:
+        """Return the beginning of what somebody said, as it may be shown: cut, and without any of the values."""
+        start = said[:_MAX_QUOTED_FROM]
+        text = start.decode("utf-8", "replace") if isinstance(start, bytes) else start
+        return self.text(text)[:_MAX_QUOTE]
 
     def value(self, value: Any) -> Any:
         """Return plain values (of JSON, say) with none of the hidden ones in any text among them."""

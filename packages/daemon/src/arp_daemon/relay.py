@@ -7,18 +7,21 @@ and is followed by one stream; one that knows only the standard gets runs one by
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
+from arp_daemon.bounded_http import MAX_ANSWER_BYTES
 from arp_daemon.sse_frames import FrameReader, FrameTooLongError, SseFrame
 from arp_daemon.transport import http_client
-from arp_daemon.wire_events import BadEventError, WireEvent, decode_event
-from arp_model import ErrorDetail, ErrorEnvelope, RunBatchResponse
+from arp_daemon.wire_events import CANCELED, ProtocolError, WireEvent, decode_event
+from arp_model import ErrorDetail, ErrorEnvelope, RunBatchResponse, RunStatus, decode_lenient
+from arp_service.body import nests_too_deep
 from arp_service.ids import check_id
 
 if TYPE_CHECKING:
@@ -30,13 +33,18 @@ if TYPE_CHECKING:
 _HAND_OVER_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Streams are silent between events; the runtime's heartbeats come every 15 s.
 _STREAM_TIMEOUT = httpx.Timeout(5.0, read=45.0)
-MAX_EVENT_BYTES = 16 * 1024 * 1024
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MAX_MESSAGE, _MAX_DETAILS_BYTES = 2000, 16 * 1024
 _MAX_CURSOR = 256
 _BUSY = frozenset({429, 503})
 
 
 class RelayError(Exception):
-    """The instance could not be reached, or broke off."""
+    """The stream cannot be had now, or broke off."""
+
+
+class UnreachableError(RelayError):
+    """Nobody answers in time, which is no fault of what is said there."""
 
 
 class StreamExpiredError(RelayError):
@@ -62,9 +70,10 @@ class Refused:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Nobody can say whether the instance has the run: it has to be asked."""
+    """Nobody can say whether the instance has the run: it has to be asked. `said` is what it answered, if it did."""
 
     reason: str
+    said: bytes = b""
 
 
 Outcome = Accepted | Refused | Unknown
@@ -74,7 +83,7 @@ class Delivery(NamedTuple):
     """Some events of an instance, those that were none, and the cursor after them."""
 
     events: list[WireEvent]
-    bad: list[BadEventError]
+    bad: list[ProtocolError]
     cursor: str | None
 
 
@@ -90,31 +99,39 @@ class Relay:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._client.aclose()
 
-    async def hand_over_batch(self, requests: list[bytes]) -> list[Outcome]:
-        """Send RunRequests in one call (`POST /v1/runs:batch`); one outcome each."""
+    async def hand_over_batch(self, requests: list[bytes], tokens: list[str]) -> list[Outcome]:
+        """Send RunRequests in one call (`POST /v1/runs:batch`), known there by these tokens; one outcome each."""
         body = b'{"runs":[' + b",".join(requests) + b"]}"
         answer = await self._post("/v1/runs:batch", body)
         if not isinstance(answer, httpx.Response):
             return [answer] * len(requests)
         try:
-            results = RunBatchResponse.from_json(answer.content).results
+            results = decode_lenient(answer.content, RunBatchResponse).results
         except msgspec.DecodeError as exc:
-            return [Unknown(f"the answer to a batch makes no sense: {exc}")] * len(requests)
+            return [Unknown(f"the answer to a batch makes no sense: {exc}", answer.content)] * len(requests)
         if len(results) != len(requests):
-            return [Unknown(f"{len(results)} answers to {len(requests)} runs")] * len(requests)
-        return [Accepted() if item.error is UNSET else _refused(item.error) for item in results]
+            return [Unknown(f"{len(results)} answers to {len(requests)} runs", answer.content)] * len(requests)
+        return [
+            _refused(item.error) if item.error is not UNSET else _accepted(item.status, token, answer.content)
+            for item, token in zip(results, tokens, strict=True)
+        ]
 
-    async def hand_over(self, request: bytes) -> Outcome:
-        """Send one RunRequest (`POST /v1/runs`)."""
+    async def hand_over(self, request: bytes, token: str) -> Outcome:
+        """Send one RunRequest (`POST /v1/runs`), known there by this token."""
         answer = await self._post("/v1/runs", request)
-        return Accepted() if isinstance(answer, httpx.Response) else answer
+        if not isinstance(answer, httpx.Response):
+            return answer
+        try:
+            return _accepted(decode_lenient(answer.content, RunStatus), token, answer.content)
+        except msgspec.DecodeError as exc:
+            return Unknown(f"the answer makes no sense: {exc}", answer.content)
 
     async def follow(self, cursor: str | None) -> AsyncIterator[Delivery]:
         """Yield the events of all runs as they come, some at a time, with the cursor after them.
 
         Raises:
             StreamExpiredError, NoStreamError, RelayError: the stream cannot be had, or broke.
-            BadEventError: what came is no event stream.
+            ProtocolError: what came is no event stream.
         """
         async for frames in self._stream("/v1/events", cursor):
             yield Delivery(*_decode(frames), _cursor(frames[-1].id))
@@ -145,7 +162,7 @@ class Relay:
         headers = {"Accept": "text/event-stream"}
         if last_id is not None:
             headers["Last-Event-ID"] = last_id
-        reader = FrameReader(MAX_EVENT_BYTES)
+        reader = FrameReader(MAX_ANSWER_BYTES)
         with _translated():
             async with self._client.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as response:
                 _check_stream(response)
@@ -168,17 +185,17 @@ class Relay:
             return response
         if response.status_code in _BUSY or response.is_client_error:
             return _refused(_error_of(response), busy=response.status_code in _BUSY)
-        return Unknown(f"status {response.status_code}")
+        return Unknown(f"status {response.status_code}", response.content)
 
 
-def _decode(frames: list[SseFrame]) -> tuple[list[WireEvent], list[BadEventError]]:
+def _decode(frames: list[SseFrame]) -> tuple[list[WireEvent], list[ProtocolError]]:
     events: list[WireEvent] = []
-    bad: list[BadEventError] = []
+    bad: list[ProtocolError] = []
     for frame in frames:
         if frame.data:
             try:
                 events.append(decode_event(frame.data))
-            except BadEventError as exc:
+            except ProtocolError as exc:
                 bad.append(exc)
     return events, bad
 
@@ -186,18 +203,33 @@ def _decode(frames: list[SseFrame]) -> tuple[list[WireEvent], list[BadEventError
 def _cursor(id_: bytes) -> str | None:
     """A cursor that can be sent back as a header."""
     if len(id_) > _MAX_CURSOR or not id_.isascii() or any(byte < 0x21 or byte == 0x7F for byte in id_):
-        raise BadEventError("an event id is no cursor")
+        raise ProtocolError("an event id is no cursor")
     return id_.decode() or None
+
+
+def _accepted(status: RunStatus | UnsetType, token: str, said: bytes) -> Outcome:
+    named = None if status is UNSET else status.run_id
+    return Accepted() if named == token else Unknown("the answer is of another run", said)
 
 
 def _refused(error: ErrorDetail, *, busy: bool | None = None) -> Refused:
     retryable = error.retryable is True if busy is None else busy
-    return Refused(error, busy=retryable)
+    return Refused(_shown(error), busy=retryable)
+
+
+def _shown(error: ErrorDetail) -> ErrorDetail:
+    """A runtime's error as a run may end with it: of bounded size, and no cancel that nobody asked for."""
+    code = error.code if _CODE.fullmatch(error.code) and error.code != CANCELED else "runtime_error"
+    kept = ErrorDetail(code=code, message=error.message[:_MAX_MESSAGE], retryable=error.retryable)
+    details = msgspec.json.encode(error.details)
+    if error.details is not UNSET and len(details) <= _MAX_DETAILS_BYTES and not nests_too_deep(details):
+        kept.details = error.details
+    return kept
 
 
 def _error_of(response: httpx.Response) -> ErrorDetail:
     try:
-        return ErrorEnvelope.from_json(response.content).error
+        return decode_lenient(response.content, ErrorEnvelope).error
     except msgspec.DecodeError:
         return ErrorDetail(code="runtime_error", message=f"The runtime answered with status {response.status_code}.")
 
@@ -206,7 +238,8 @@ def _check_stream(response: httpx.Response) -> None:
     if response.status_code == 410:
         raise StreamExpiredError(f"{response.url} no longer has what follows the cursor")
     media_type = response.headers.get("content-type", "").partition(";")[0].strip()
-    if response.status_code in {404, 405, 501} or (response.is_success and media_type != "text/event-stream"):
+    gone = response.status_code in {404, 405, 501} or response.is_redirect
+    if gone or (response.is_success and media_type != "text/event-stream"):
         raise NoStreamError(f"{response.url} is no event stream")
     if not response.is_success:
         raise RelayError(f"{response.url} answered {response.status_code}")
@@ -216,7 +249,9 @@ def _check_stream(response: httpx.Response) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except (httpx.ConnectError, httpx.TimeoutException) as exc:
+        raise UnreachableError(repr(exc)) from exc
     except httpx.HTTPError as exc:
         raise RelayError(repr(exc)) from exc
     except FrameTooLongError as exc:
-        raise BadEventError(str(exc)) from exc
+        raise ProtocolError(str(exc)) from exc

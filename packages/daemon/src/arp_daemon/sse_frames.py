@@ -26,7 +26,8 @@ class FrameReader:
 
     def __init__(self, max_frame_bytes: int) -> None:
         self._max = max_frame_bytes
-        self._rest = b""
+        self._rest = bytearray()
+        self._carriage_return = b""
 
     def feed(self, chunk: bytes) -> list[SseFrame]:
         """Return the frames that the chunk completes; comments (heartbeats) give none.
@@ -34,20 +35,22 @@ class FrameReader:
         Raises:
             FrameTooLongError: what is not yet whole is over the limit.
         """
-        text = self._rest + chunk
-        if b"\r" in text:
-            text = _unix_lines(text)
-        *blocks, self._rest = text.split(b"\n\n")
-        if len(self._rest) > self._max:
+        # What has been looked at is not looked at again: a frame that comes byte by byte costs no more than its length.
+        seen = max(len(self._rest) - 1, 0)
+        self._rest += self._unix_lines(chunk)
+        blocks: list[bytes] = []
+        if self._rest.find(b"\n\n", seen) >= 0:
+            *blocks, rest = bytes(self._rest).split(b"\n\n")
+            self._rest = bytearray(rest)
+        if len(self._rest) > self._max or any(len(block) > self._max for block in blocks):
             raise FrameTooLongError(f"an event of more than {self._max} bytes")
         return [frame for block in blocks if (frame := _parse(block)) is not None]
 
-
-def _unix_lines(text: bytes) -> bytes:
-    """Lines may end in CRLF; a CR at the very end waits for its LF."""
-    if text.endswith(b"\r"):
-        return text[:-1].replace(b"\r\n", b"\n") + b"\r"
-    return text.replace(b"\r\n", b"\n")
+    def _unix_lines(self, chunk: bytes) -> bytes:
+        """Lines may end in CRLF; a CR at the very end waits for its LF."""
+        text = self._carriage_return + chunk
+        self._carriage_return = b"\r" if text.endswith(b"\r") else b""
+        return text.removesuffix(b"\r").replace(b"\r\n", b"\n") if b"\r" in text else text
 
 
 def _parse(block: bytes) -> SseFrame | None:

@@ -68,7 +68,8 @@ def _attempt_entries(attempt: Attempt) -> list[TraceEntry]:
     who = {"attempt": attempt.attempt, "instance_id": attempt.instance_id}
     entries = [TraceEntry(attempt.dispatched_at, TraceLevel.INFO, "run.dispatched", who)]
     if attempt.ended_at is not None:
-        data = {**who, "outcome": attempt.outcome}
+        said = {} if attempt.said is None else {"said": attempt.said}
+        data = {**who, "outcome": attempt.outcome, **said}
         entries.append(TraceEntry(attempt.ended_at, TraceLevel.INFO, "attempt.ended", data))
     return entries
 

@@ -1,4 +1,7 @@
-"""Connections to instances: to the address that was checked and nowhere else, whatever a name means by now."""
+"""Connections to instances: to the address that was checked and nowhere else, whatever a name means by now.
+
+What is answered there is bounded (`bounded_http`), whoever asks.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from arp_daemon.bounded_http import BoundedTransport
 from arp_sdk.runtime import AsyncRuntimeClient
 
 if TYPE_CHECKING:
@@ -14,23 +18,33 @@ if TYPE_CHECKING:
 
 # Endpoints are plain http; to load the authorities for TLS would cost 20 ms an instance for nothing.
 _NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# A control call is answered at once, but for a cancel, which a runtime may answer when the agent has stopped.
+_CALL_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+_PLAIN = {"Accept-Encoding": "identity"}
+# As many streams as an instance has runs, where it has no one stream of all.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 def http_client(address: Address) -> httpx.AsyncClient:
     """A connection pool of its own; no proxy, no redirect and no lookup leads away from the address."""
-    return httpx.AsyncClient(base_url=address.base_url, transport=_transport(address), trust_env=False)
+    return httpx.AsyncClient(
+        base_url=address.base_url, transport=_transport(address), trust_env=False, headers=_PLAIN, limits=_LIMITS
+    )
 
 
 def runtime_client(address: Address) -> AsyncRuntimeClient:
     """The SDK's client over such a pool, which is closed with it."""
     return AsyncRuntimeClient(
-        base_url=address.base_url, httpx_args={"transport": _transport(address), "trust_env": False}
+        base_url=address.base_url,
+        timeout=_CALL_TIMEOUT,
+        headers=_PLAIN,
+        httpx_args={"transport": _transport(address), "trust_env": False},
     )
 
 
 def _transport(address: Address) -> httpx.AsyncBaseTransport:
-    plain = httpx.AsyncHTTPTransport(uds=address.uds, verify=_NO_AUTHORITIES, trust_env=False)
-    return plain if address.ip is None else _PinnedTransport(plain, address.ip)
+    plain = httpx.AsyncHTTPTransport(uds=address.uds, verify=_NO_AUTHORITIES, trust_env=False, limits=_LIMITS)
+    return BoundedTransport(plain if address.ip is None else _PinnedTransport(plain, address.ip))
 
 
 class _PinnedTransport(httpx.AsyncBaseTransport):

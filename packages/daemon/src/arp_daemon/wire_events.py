@@ -5,6 +5,7 @@ What an instance says is checked here, once, so that everything that is stored c
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from arp_model import ErrorDetail, Extensions, RunEventType, RunResult, RunState
 from arp_service.body import nests_too_deep
 
 if TYPE_CHECKING:
+    from arp_daemon.redaction import Redactor
     from arp_service.errors import ServiceError
 
 LAST_TYPES = frozenset({RunEventType.FINAL, RunEventType.ERROR})
@@ -34,48 +36,58 @@ class WireEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     extensions: Extensions | UnsetType = UNSET
 
 
-class _Token(msgspec.Struct, frozen=True):
-    run_id: str
-
-
+_TOKEN = re.compile(rb'"run_id"\s*:\s*"([A-Za-z0-9._-]{1,128})"')
+_TOKEN_WITHIN = 4096
 _decoder = msgspec.json.Decoder(WireEvent)
-_token_decoder = msgspec.json.Decoder(_Token)
 _encoder = msgspec.json.Encoder()
 
 
-class BadEventError(ValueError):
-    """What an instance sent is no RunEvent. `token` names the run, where that much could be read."""
+class ProtocolError(ValueError):
+    """What an instance said breaks the protocol. `token` names the run, where that much could be read."""
 
-    def __init__(self, reason: str, token: str | None = None) -> None:
+    def __init__(self, reason: str, token: str | None = None, said: bytes = b"") -> None:
         super().__init__(reason)
         self.token = token
+        self.said = said
 
 
 def decode_event(line: bytes) -> WireEvent:
     """Decode one RunEvent.
 
     Raises:
-        BadEventError: it is none, or nests deeper than can be shown again.
+        ProtocolError: it is none, or nests deeper than can be shown again.
     """
     try:
         event = _decoder.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
-        raise BadEventError(f"not a RunEvent: {exc}", _find_token(line)) from exc
+        raise ProtocolError(f"an event is no RunEvent: {exc}", _find_token(line), line) from exc
     if nests_too_deep(line):
-        raise BadEventError("it nests too deep", event.run_id)
+        raise ProtocolError("an event nests too deep", event.run_id, line)
     return event
 
 
 def _find_token(line: bytes) -> str | None:
-    try:
-        return _token_decoder.decode(line).run_id
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
+    """Broken JSON names its run as well, most of the time."""
+    found = _TOKEN.search(line, 0, _TOKEN_WITHIN)
+    return None if found is None else found[1].decode()
 
 
 def encode_event(event: WireEvent, run_id: str, seq: int) -> bytes:
     """Encode an event under the daemon's own run id and seq."""
     return _encoder.encode(WireEvent(run_id, seq, event.type, event.time, event.data, event.extensions))
+
+
+def hide_in_event(event: WireEvent, redactor: Redactor) -> WireEvent:
+    """The event without what must not be seen."""
+    data, extensions = redactor.value(event.data), redactor.value(event.extensions)
+    if data is event.data and extensions is event.extensions:
+        return event
+    return msgspec.structs.replace(event, data=data, extensions=extensions)
+
+
+def hide_in_result(result: RunResult, redactor: Redactor) -> RunResult:
+    """The result without what must not be seen."""
+    return RunResult.from_dict(redactor.value(result.to_dict()))
 
 
 def new_event(run_id: str, seq: int, type_: RunEventType, time: datetime, data: dict[str, Any]) -> bytes:
@@ -87,15 +99,15 @@ def read_result(event: WireEvent, run_id: str) -> RunResult:
     """The RunResult that a last event brings; its `data` is the result without `run_id`.
 
     Raises:
-        BadEventError: the data is no RunResult, or its `ok` does not fit the event's type.
+        ProtocolError: the data is no RunResult, or its `ok` does not fit the event's type.
     """
     data = {} if event.data is UNSET else event.data
     try:
         result = RunResult.from_dict({**data, "run_id": run_id})
     except (msgspec.ValidationError, TypeError) as exc:
-        raise BadEventError(f"the data of the {event.type.value} event is no RunResult: {exc}") from exc
+        raise ProtocolError(f"the data of the {event.type.value} event is no RunResult: {exc}") from exc
     if result.ok is not (event.type is RunEventType.FINAL):
-        raise BadEventError(f"a result with ok={result.ok} came in a {event.type.value} event")
+        raise ProtocolError(f"ok is {result.ok} in the data of the {event.type.value} event")
     return result
 
 

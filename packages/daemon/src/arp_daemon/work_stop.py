@@ -14,7 +14,7 @@ import anyio
 import structlog
 
 from arp_daemon.failures import canceled
-from arp_model import RunState
+from arp_daemon.questions import TERMINAL
 from arp_sdk.errors import ArpApiError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-TERMINAL = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED})
 # A profile may give its instances no time at all to stop; a run has this.
 _LEAST_GRACE_S = 1.0
 # Between two tries to tell, and between two looks: doubling.

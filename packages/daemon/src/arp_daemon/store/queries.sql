@@ -32,7 +32,7 @@ UPDATE runs SET state = ?, ended_at = ?, result = ?, result_sum = ? WHERE positi
 
 -- end_last_attempt --
 -- The attempt that ended its run ended with it.
-UPDATE attempts SET ended_at = ?, outcome = ?
+UPDATE attempts SET ended_at = ?, outcome = ?, said = ?
 WHERE position = ? AND attempt = (SELECT attempt FROM runs WHERE position = ?) AND ended_at IS NULL;
 
 -- move_cursor --

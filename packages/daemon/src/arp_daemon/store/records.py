@@ -67,7 +67,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
     `token` is the run id under which the instance knows it: what comes in under an old token is dropped.
     `first_seq` is the daemon's seq of the attempt's first event. `deadline_at` is when the run's time is over, the
-    same in all its attempts.
+    same in all its attempts. `said` is what the instance said that broke the protocol.
     """
 
     position: int
@@ -79,6 +79,7 @@ class Attempt(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
     outcome: str | None = None
     deadline_at: datetime | None = None
+    said: str | None = None
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -91,12 +92,16 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
 
 class RunEnd(msgspec.Struct, frozen=True):
-    """The end of a run, recorded together with its last event."""
+    """The end of a run, recorded together with its last event.
+
+    `said` is what its instance said that broke the protocol.
+    """
 
     position: int
     state: RunState
     ended_at: datetime
     result: bytes
+    said: str | None = None
 
 
 class Cursor(msgspec.Struct, frozen=True):

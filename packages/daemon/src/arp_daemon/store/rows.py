@@ -133,7 +133,7 @@ def attempt_row(attempt: Attempt) -> tuple[Any, ...]:
 
 def stored_attempt(row: tuple[Any, ...]) -> Attempt:
     """A row of `attempts`."""
-    position, attempt, token, instance_id, first_seq, dispatched, ended, outcome, deadline = row
+    position, attempt, token, instance_id, first_seq, dispatched, ended, outcome, deadline, said = row
     return Attempt(
         position=position,
         attempt=attempt,
@@ -144,6 +144,7 @@ def stored_attempt(row: tuple[Any, ...]) -> Attempt:
         ended_at=_find_time(ended),
         outcome=outcome,
         deadline_at=_find_time(deadline),
+        said=said,
     )
 
 

@@ -115,7 +115,9 @@ class SqliteStore:
         """See `Store`."""
         events = [event_row(event) for event in batch.events]
         ends = [end_row(end) for end in batch.ends]
-        last_attempts = [(to_microseconds(e.ended_at), e.state.value, e.position, e.position) for e in batch.ends]
+        last_attempts = [
+            (to_microseconds(e.ended_at), e.state.value, e.said, e.position, e.position) for e in batch.ends
+        ]
         attempt_ends = [(to_microseconds(e.ended_at), e.outcome, e.position, e.attempt) for e in batch.attempt_ends]
 
         def work(db: sqlite3.Connection) -> None:
