@@ -178,6 +178,33 @@ async def test_a_flipped_bit_is_reported_and_never_served(store: Store, path: Pa
         await read
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'queued'",
+        "created_at = created_at + 1",
+        "started_at = started_at + 1",
+        "ended_at = ended_at + 1",
+        "instance_id = 'inst_9'",
+        "attempt = attempt + 1",
+        "cancel_requested_at = cancel_requested_at + 1",
+        "runtime_profile = 'other'",
+    ],
+)
+async def test_whatever_of_a_run_is_changed_behind_the_stores_back_is_reported(
+    store: Store, path: Path, change: str
+) -> None:
+    """Its state, its times, its instance: all are covered, however the run came to be as it is."""
+    run = await _add(store)
+    await store.start_attempts([Attempt(run.position, 1, "r1", "inst_1", 0, _NOW)])
+    await store.request_cancel(run.position, _NOW)
+    await store.append(Append([], [RunEnd(run.position, RunState.SUCCEEDED, _NOW, b'{"ok":true}')]))
+    assert (await store.find_run("r1")) is not None
+    _damage(path, f"UPDATE runs SET {change}")
+    with pytest.raises(CorruptRecordError):
+        await store.find_run("r1")
+
+
 async def test_the_store_can_be_asked_whether_it_takes_writes(store: Store) -> None:
     """`check` writes for real."""
     await store.check()

@@ -43,6 +43,16 @@ UPDATE instances SET cursor = ? WHERE instance_id = ?;
 -- Remember the first wish to cancel.
 UPDATE runs SET cancel_requested_at = coalesce(cancel_requested_at, ?) WHERE position = ? AND ended_at IS NULL;
 
+-- rows_to_sum --
+-- What `row_sum` covers, of runs at these positions, a JSON array.
+SELECT position, run_id, state, created_at, started_at, ended_at, instance_id, attempt, cancel_requested_at,
+    runtime_profile
+FROM runs WHERE position IN (SELECT value FROM json_each(?));
+
+-- set_row_sum --
+-- Whatever changes a run ends with this, in the same transaction.
+UPDATE runs SET row_sum = ? WHERE position = ?;
+
 -- find_runs --
 -- Runs by their ids, a JSON array.
 SELECT * FROM runs WHERE run_id IN (SELECT value FROM json_each(?));

@@ -72,7 +72,10 @@ def run_summary(row: tuple[Any, ...]) -> RunSummary:
 
 def _verified(row: tuple[Any, ...]) -> dict[str, Any]:
     position, run_id, state, request, request_sum, created, started, ended, instance_id = row[:9]
-    result, result_sum, key = row[11], row[12], row[14]
+    result, result_sum, profile, key, stored_sum = row[11:16]
+    covered = (position, run_id, state, created, started, ended, instance_id, row[9], row[10], profile)
+    if stored_sum is not None and row_sum(covered) != stored_sum:
+        raise _corrupt(f"state of run {run_id!r}")
     if _request_sum(run_id, key, request) != request_sum:
         raise _corrupt(f"request of run {run_id!r}")
     if result is not None and _sum(f"{position}:{state}", result) != result_sum:
@@ -86,6 +89,11 @@ def _verified(row: tuple[Any, ...]) -> dict[str, Any]:
         "ended_at": _find_time(ended),
         "instance_id": instance_id,
     }
+
+
+def row_sum(covered: tuple[Any, ...]) -> int:
+    """The checksum of what `rows_to_sum` gives of a run."""
+    return crc32(repr(covered).encode())
 
 
 def end_row(end: RunEnd) -> tuple[Any, ...]:

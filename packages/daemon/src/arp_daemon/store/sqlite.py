@@ -34,6 +34,7 @@ from arp_daemon.store.rows import (
     new_run_row,
     profile_row,
     reading,
+    row_sum,
     run_record,
     run_summary,
     stored_attempt,
@@ -107,6 +108,7 @@ class SqliteStore:
 
         def work(db: sqlite3.Connection) -> None:
             db.executemany(_Q["start_run"], starts)
+            _sum_rows(db, [attempt.position for attempt in attempts])
             db.executemany(_Q["insert_attempt"], rows)
 
         await self._database.write(work)
@@ -123,6 +125,7 @@ class SqliteStore:
         def work(db: sqlite3.Connection) -> None:
             db.executemany(_Q["append_event"], events)
             db.executemany(_Q["end_run"], ends)
+            _sum_rows(db, [end.position for end in batch.ends])
             db.executemany(_Q["end_last_attempt"], last_attempts)
             db.executemany(_Q["end_attempt"], attempt_ends)
             if batch.cursor is not None:
@@ -133,7 +136,12 @@ class SqliteStore:
     async def request_cancel(self, position: int, at: datetime) -> None:
         """See `Store`."""
         row = (to_microseconds(at), position)
-        await self._database.write(lambda db: db.execute(_Q["request_cancel"], row))
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(_Q["request_cancel"], row)
+            _sum_rows(db, [position])
+
+        await self._database.write(work)
 
     async def find_run(self, run_id: str) -> RunRecord | None:
         """See `Store`."""
@@ -244,6 +252,7 @@ def _insert_run(db: sqlite3.Connection, run: NewRun, row: tuple[Any, ...]) -> Ru
     if taken is None:
         return None
     position, created_at = taken
+    _sum_rows(db, [position])
     db.executemany(_Q["insert_label"], [(name, value, position) for name, value in run.labels.items()])
     return RunRecord(
         position=position,
@@ -254,6 +263,12 @@ def _insert_run(db: sqlite3.Connection, run: NewRun, row: tuple[Any, ...]) -> Ru
         runtime_profile=run.runtime_profile,
         idempotency_key=run.idempotency_key,
     )
+
+
+def _sum_rows(db: sqlite3.Connection, positions: list[int]) -> None:
+    if positions:
+        rows = db.execute(_Q["rows_to_sum"], (json.dumps(positions),)).fetchall()
+        db.executemany(_Q["set_row_sum"], [(row_sum(row), row[0]) for row in rows])
 
 
 @contextmanager
