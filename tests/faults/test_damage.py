@@ -55,7 +55,7 @@ async def test_bits_that_flip_on_the_disk_are_reported_and_never_served(
     _forget_journal(store)
     await scene.daemon.start()
     told_words = ", ".join(f"{count} {what}" for what, count in told.most_common())
-    tell("flipped bits", f"{rounds} times up to {MOST_FLIPS} anywhere in the file of {RUNS} runs: {told_words}")
+    tell("flipped bits", f"{rounds} times up to {MOST_FLIPS} in the store of {RUNS} runs: {told_words}")
     assert told["answers that differ"] == 0
 
 
@@ -77,8 +77,10 @@ async def _listens(scene: Scene) -> bool:
     try:
         await scene.daemon.until_listening()
     except RuntimeError:
-        assert await scene.daemon.process.wait() == 1
-        assert len(scene.daemon.words().strip().splitlines()) == 1, scene.daemon.words()
+        said = scene.daemon.words()
+        assert await scene.daemon.process.wait() == 1, said
+        assert said.startswith("arp-daemon: "), said
+        assert len(said.splitlines()) == 1, said
         return False
     return True
 

@@ -167,3 +167,16 @@ def test_named_queries_are_read_by_name(tmp_path: Path) -> None:
     queries = load_queries(file)
     assert list(queries) == ["one", "two"]
     assert queries["two"] == "SELECT 2"
+
+
+@pytest.mark.parametrize("damage", [b'CREATE TABLE t ("\xed\nN', b"CREATE TABLE t ('\n\nN"])
+async def test_a_schema_that_is_damaged_is_told_in_one_line(tmp_path: Path, migrations: Path, damage: bytes) -> None:
+    """Also where what SQLite says of it is no text."""
+    path = tmp_path / "db"
+    migrate(path, migrations)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE t (n IN", damage))
+    with pytest.raises(StoreUnavailableError) as refused:
+        async with open_database(path, migrations):
+            pass
+    assert "damaged" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1

@@ -276,4 +276,10 @@ def _translated() -> Iterator[None]:
     except sqlite3.DatabaseError as exc:
         if type(exc) is not sqlite3.DatabaseError:
             raise
-        raise StoreUnavailableError(f"The store is damaged: {exc}.") from exc
+        raise _damaged(exc) from exc
+    except UnicodeDecodeError as exc:  # SQLite names what is malformed, in bytes that are no text any more
+        raise _damaged(exc) from exc
+
+
+def _damaged(exc: Exception) -> StoreUnavailableError:
+    return StoreUnavailableError(f"The store is damaged: {' '.join(str(exc).split())}.")
