@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from faults.scene import Scene
 
 RUNS = 20
-MOST_FLIPS = 30
+MOST_FLIPS = 10
 # SQLite's own header is checked by SQLite.
 HEADER_BYTES = 100
 
