@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from arp_daemon.launcher.cgroup_places import own_groups
+from arp_daemon.launcher.cgroup_places import find_places, own_groups
+from arp_daemon.launcher.paths import launcher_id
 from daemon.launcher.scene import (
     SOON,
     WAYS,
@@ -128,3 +129,21 @@ async def test_what_hides_is_swept_when_its_launcher_was_killed(tmp_path: Path, 
         assert living(brood) == brood
         async with running_launcher(tmp_path):
             assert living(brood) == []
+
+
+@needs_groups
+async def test_groups_of_a_launcher_that_was_in_another_group_are_swept_as_well(tmp_path: Path) -> None:
+    """A daemon is started from another terminal, or by a service manager now: where its groups are is recorded."""
+    elsewhere = [place.folder for place in find_places(f"arp-elsewhere-{os.getpid()}")]
+    group = elsewhere[0] / f"arp-{launcher_id(tmp_path)}" / "1-i1"
+    group.mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "cgroups").write_text(f"{group.parent}\n")
+    async with await anyio.open_process(["/bin/sleep", "1000"]) as process:
+        (group / "cgroup.procs").write_text(str(process.pid))
+        async with running_launcher(tmp_path):
+            with anyio.fail_after(SOON):
+                assert await process.wait() == -signal.SIGKILL
+            assert not group.parent.exists()
+    for folder in elsewhere:
+        folder.rmdir()

@@ -90,7 +90,11 @@ async def test_a_follower_hears_what_comes_and_then_the_end(tmp_path: Path) -> N
             assert (said, piece.ended, piece.end) == (b"one\ntwo\n", False, len(said))
             silent = await launcher.read_log("i1", "stdout", position=position)
             assert (silent.data, silent.position, silent.ended) == (b"", position, False)
-            await launcher.signal("i1", signal.SIGUSR1)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(launcher.signal, "i1", signal.SIGUSR1)
+                piece = await launcher.read_log("i1", "stdout", position=position, wait_s=SOON)
+            assert piece.data
+            said, position = said + piece.data, piece.position
             while not piece.ended:
                 piece = await launcher.read_log("i1", "stdout", position=position, wait_s=SOON)
                 said, position = said + piece.data, piece.position

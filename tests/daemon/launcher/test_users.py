@@ -63,6 +63,18 @@ async def test_a_fork_of_a_template_is_its_user_and_nobody_else(tmp_path: Path) 
 
 
 @_needs_root
+async def test_a_fork_of_a_template_owns_its_files_in_proc(tmp_path: Path) -> None:
+    """A change of user gives them to root, and an exec back; a fork does no exec."""
+    code = "print(len(open('/proc/self/environ', 'rb').read()) > 0)"
+    launch = LaunchSpec(instance_id="i1", argv=["run_code", code], env={}, template="bestiary:run_code", user="nobody")
+    async with running_launcher(tmp_path) as launcher:
+        await launcher.launch(launch)
+        with anyio.fail_after(SOON):
+            exited = await anext(launcher.exits())
+        assert (exited.stderr_tail, await launcher.tail("i1", "stdout", 1)) == ("", "True\n")
+
+
+@_needs_root
 @pytest.mark.parametrize("way", ["exec", "template"])
 async def test_an_instance_of_another_user_dies_with_a_killed_launcher(tmp_path: Path, way: str) -> None:
     """Trap: a change of user clears the parent-death signal, so that is set afterwards."""

@@ -116,9 +116,6 @@ async def open_cgroups(record: Path, mark: str) -> Cgroups:
     for folder in _recorded(record, name):
         await _sweep(folder)
     places = find_places(name)
-    for place in places:
-        await _sweep(place.folder)
-    places = find_places(name)
     _record(record, places)
     used = ", ".join(f"{place.folder} ({' '.join(sorted(place.controllers)) or 'no limits'})" for place in places)
     _logger.info("control groups: %s", used or "none may be made here")
