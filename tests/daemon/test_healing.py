@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from support.daemon import RunningDaemon
 
 
+_DEAF = """
+import os, time
+from pathlib import Path
+
+def agent(context):
+    context.step("begun")
+    if context.goal == "deaf":
+        time.sleep(1000)
+    while context.goal == "wait for the file" and not Path("file").exists():
+        time.sleep(0.02)
+    return {"pid": os.getpid()}
+"""
+
+
 async def _until(daemon: RunningDaemon, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
     """Wait until the instances are as they should be."""
     with anyio.fail_after(60):
@@ -92,6 +106,30 @@ async def test_a_hung_instance_is_noticed_and_replaced(daemon: RunningDaemon) ->
         daemon,
         lambda found: [i["state"] for i in found] == ["ready"] and found[0]["instance_id"] != instance["instance_id"],
     )
+
+
+async def test_an_instance_whose_work_cannot_be_stopped_is_replaced(daemon: RunningDaemon, tmp_path: Path) -> None:
+    """A thread goes on after its run was canceled: what else the instance has may end, then another takes its place."""
+    (tmp_path / "deaf.py").write_text(_DEAF)
+    exec_ = {"driver": "runtime", "template": "arp_runtime.cli:main", "max": 2, "working_directory": str(tmp_path)}
+    profile = {
+        "extensions": {"arp.exec": {**exec_, "agent": "./deaf.py:agent"}},
+        "defaults": {"args": ["--cancel-grace-s", "0.2", "--max-concurrent-runs", "2"]},
+    }
+    assert (await daemon.client.put("/v1/admin/runtime-profiles/default", json=profile)).is_success
+    deaf = await daemon.submit("deaf")
+    await daemon.until_event(deaf, "step")
+    (instance,) = await daemon.instances()
+    assert instance["extensions"]["arp.concurrency"] == 2
+    other = await daemon.submit("wait for the file")
+    await daemon.until_event(other, "step")
+    await daemon.client.post(f"/v1/runs/{deaf}:cancel")
+    assert (await daemon.result(deaf))["extensions"] == {"arp.abandoned": True}
+    found = await daemon.result(await daemon.submit("who are you?"))
+    assert found["output"]["pid"] != instance["extensions"]["arp.pid"]
+    (tmp_path / "file").touch()
+    assert (await daemon.result(other))["output"] == {"pid": instance["extensions"]["arp.pid"]}
+    await _until(daemon, lambda found: instance["instance_id"] not in _ids(found))
 
 
 async def test_a_profile_whose_instances_keep_crashing_is_given_up_with_the_reason(daemon: RunningDaemon) -> None:

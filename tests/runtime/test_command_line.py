@@ -179,7 +179,8 @@ async def test_the_capacity_is_what_was_asked_for() -> None:
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1
         health = (await client.get("/v1/health")).json()
-        assert health["checks"][0]["details"] == {"under_way": 2, "waiting": 1, "abandoned": 0}
+        assert health["checks"][0]["details"] == {"under_way": 2, "waiting": 1}
+        assert (await client.get("/v1/version")).json()["extensions"]["arp.max_concurrent_runs"] == 1
 
 
 async def test_a_deaf_thread_makes_the_runtime_degraded_and_does_not_keep_it_alive(tmp_path: Path) -> None:
@@ -194,7 +195,9 @@ async def test_a_deaf_thread_makes_the_runtime_degraded_and_does_not_keep_it_ali
             assert (await client.post("/v1/runs/r1:cancel")).json()["state"] == "canceled"
             result = (await client.get("/v1/runs/r1/result")).json()
             assert result["extensions"] == {"arp.abandoned": True}
-            assert (await client.get("/v1/health")).json()["status"] == "degraded"
+            health = (await client.get("/v1/health")).json()
+            checks = [(check["name"], check["status"]) for check in health["checks"]]
+            assert (health["status"], checks) == ("degraded", [("runs", "degraded"), ("abandoned_agents", "degraded")])
             refused = await client.post("/v1/runs", json={"input": {"goal": "x"}})
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
         assert await runtime.stop() == 0

@@ -190,6 +190,9 @@ class Instance:
         found = extensions.get("arp.features")
         self.facts.features = [f for f in found if isinstance(f, str)] if isinstance(found, list) else []
         self.features = frozenset(self.facts.features)
+        capacity = extensions.get("arp.max_concurrent_runs")
+        if self.facts.concurrency is None and isinstance(capacity, int) and capacity > 0:
+            self.facts.concurrency = min(capacity, self.concurrency)
 
     def record(self) -> InstanceRecord:
         """What is stored of it; the cursor is stored with the events."""

@@ -15,7 +15,7 @@ import structlog
 
 from arp_daemon.errors import EnvironmentBuildingError, InstanceStartError
 from arp_daemon.pool_policy import PATIENCE, Demand, Health, is_replaced, wanted
-from arp_daemon.probe import is_healthy
+from arp_daemon.probe import Condition, look_at
 from arp_model import InstanceState
 from arp_service.errors import ServiceError
 
@@ -112,14 +112,23 @@ class PoolKeeper:
                     await self._queue.changed.wait()
 
     async def watch(self, instance: Instance) -> None:
-        """Look at a ready instance now and then; drop it when it hangs."""
-        while instance.lifecycle is InstanceState.READY:
-            await anyio.sleep(_LOOK_EVERY_S)
-            for _ in range(_LOOKS):
-                if await is_healthy(instance.address, _LOOK_EVERY_S):
-                    break
-            else:
-                await self._instances.drop(instance, f"did not answer for {_LOOKS * _LOOK_EVERY_S:.0f} s")
+        """Look at a ready instance now and then; drop it when it hangs, let it go when it is spent."""
+        async with anyio.create_task_group() as tasks:
+            while instance.lifecycle is InstanceState.READY:
+                await anyio.sleep(_LOOK_EVERY_S)
+                match await self._look(instance):
+                    case Condition.SILENT:
+                        await self._instances.drop(instance, f"did not answer for {_LOOKS * _LOOK_EVERY_S:.0f} s")
+                    case Condition.SPENT if instance.facts.managed and not instance.leaving:
+                        _log.warning("instance_spent", instance_id=instance.instance_id)
+                        tasks.start_soon(self._instances.drain, instance, None)
+
+    async def _look(self, instance: Instance) -> Condition:
+        for _ in range(_LOOKS):
+            condition = await look_at(instance.address, _LOOK_EVERY_S)
+            if condition is not Condition.SILENT:
+                return condition
+        return Condition.SILENT
 
     # ---------------------------------------------------------------------------------------------------------
 
@@ -143,7 +152,7 @@ class PoolKeeper:
 
     async def _look_for(self, instance: Instance) -> None:
         try:
-            if await is_healthy(instance.address, _LOOK_EVERY_S):
+            if await look_at(instance.address, _LOOK_EVERY_S) is not Condition.SILENT:
                 self._instances.revive(instance)
         finally:
             self._looking_for.discard(instance.instance_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,6 +21,8 @@ API_VERSION = "v1"
 # Between two looks at a program that is still starting: first soon, then less often.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.5
 _PROBE_TIMEOUT_S = 5.0
+# The check by which our runtime says that work goes on whose run has ended.
+_STRAY_WORK = "abandoned_agents"
 
 
 async def probe(address: Address) -> VersionInfo:
@@ -44,14 +47,28 @@ async def probe(address: Address) -> VersionInfo:
     return version
 
 
-async def is_healthy(address: Address, timeout_s: float) -> bool:
-    """Whether the runtime answers in time and does not say that it is down."""
+class Condition(Enum):
+    """How an instance is, at one look."""
+
+    WELL = "well"
+    SPENT = "spent"
+    """It answers, but some of its work cannot be stopped: it takes no more runs, and is to be replaced."""
+    SILENT = "silent"
+    """It does not answer in time, or says that it is down."""
+
+
+async def look_at(address: Address, timeout_s: float) -> Condition:
+    """Ask the runtime how it is."""
     try:
         with anyio.fail_after(timeout_s):
             async with runtime_client(address) as client:
-                return (await client.health()).status is not Status.DOWN
+                health = await client.health()
     except (TimeoutError, ArpApiError):
-        return False
+        return Condition.SILENT
+    if health.status is Status.DOWN:
+        return Condition.SILENT
+    checks = {check.name: check.status for check in health.checks or ()}
+    return Condition.SPENT if checks.get(_STRAY_WORK, Status.OK) is not Status.OK else Condition.WELL
 
 
 async def until_healthy(address: Address, nonce: str) -> VersionInfo:

@@ -28,23 +28,35 @@ def create_runtime_app(runs: RunManager, stop: Stop, admit: Callable[[Scope, Hea
     """The ASGI app: health and version, and the operations on runs."""
 
     async def checks() -> list[HealthChecksItem]:
-        return [_check_runs(runs, stop)]
+        return [_check_runs(runs, stop), _check_agents(runs)]
 
-    return create_app([*info_routes(_service_info(), checks), *RunRoutes(runs, stop).routes()], admit)
+    return create_app([*info_routes(_service_info(runs), checks), *RunRoutes(runs, stop).routes()], admit)
 
 
 def _check_runs(runs: RunManager, stop: Stop) -> HealthChecksItem:
-    status, message = Status.OK, "Runs are taken."
-    if runs.abandoned:
-        status = Status.DEGRADED
-        message = "Agents of runs that have ended are still at work: no new runs are taken; replace this runtime."
-    elif stop.requested.is_set():
-        status, message = Status.DEGRADED, "Stopping: no new runs are taken."
-    details = {"under_way": runs.under_way, "waiting": runs.waiting, "abandoned": runs.abandoned}
-    return HealthChecksItem(name="runs", status=status, message=message, details=details)
+    taken = not (runs.abandoned or stop.requested.is_set())
+    return HealthChecksItem(
+        name="runs",
+        status=Status.OK if taken else Status.DEGRADED,
+        message="Runs are taken." if taken else "No new runs are taken.",
+        details={"under_way": runs.under_way, "waiting": runs.waiting},
+    )
 
 
-def _service_info() -> ServiceInfo:
+def _check_agents(runs: RunManager) -> HealthChecksItem:
+    """A daemon replaces an instance where this is not ok."""
+    if runs.abandoned == 0:
+        return HealthChecksItem(name="abandoned_agents", status=Status.OK)
+    return HealthChecksItem(
+        name="abandoned_agents",
+        status=Status.DEGRADED,
+        message="Agents are still at work whose runs have ended without them; start another runtime in place of this.",
+        details={"abandoned": runs.abandoned},
+    )
+
+
+def _service_info(runs: RunManager) -> ServiceInfo:
     nonce = os.environ.get(NONCE_VARIABLE)
     extensions = {} if nonce is None else {"arp.nonce": nonce}
-    return ServiceInfo("arp-runtime", "arp-runtime", FEATURES, extensions)
+    capacity = {"arp.max_concurrent_runs": runs.max_concurrent}
+    return ServiceInfo("arp-runtime", "arp-runtime", FEATURES, {**extensions, **capacity})

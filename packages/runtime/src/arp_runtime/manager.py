@@ -63,6 +63,7 @@ class RunManager:
         self._keeping = keeping
         self._table = RunTable(keeping.ended_runs)
         self._turns: Turns[_UnderWay] = Turns(capacity)
+        self.max_concurrent = capacity.concurrent
         self._executions: dict[str, Execution] = {}
         self._abandoned: set[str] = set()
 
