@@ -56,6 +56,7 @@ async def test_version_tells_features_and_nonce(client: httpx.AsyncClient) -> No
     assert version.supported_api_versions == ["v1"]
     assert version.extensions == {
         "arp.features": ["runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel"],
+        "arp.max_concurrent_runs": 100,
         "arp.nonce": "n-1",
     }
 
