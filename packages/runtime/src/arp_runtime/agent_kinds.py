@@ -39,6 +39,8 @@ class LoadedAgent:
 
     call: Agent
     workplace: Workplace
+    at_once: int | None = None
+    """How many runs at once it is made for; None where its workplace says enough."""
 
 
 def as_agent(target: Any) -> LoadedAgent:

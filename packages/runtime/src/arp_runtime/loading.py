@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from arp_runtime.agent_kinds import NoAgentError, Workplace, as_agent
 from arp_runtime.command_agent import PREFIX, load_command
 from arp_runtime.default_agent import default_agent
 from arp_runtime.isolation import isolate
-from arp_runtime.model_agent import ModelAgent, read_settings
+from arp_runtime.model_agent import LOCAL_SLOTS, LocalModelAgent, ModelAgent, read_settings
 from arp_runtime.modules import ModuleNotLoadableError, import_named
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from arp_runtime.agent_kinds import LoadedAgent
 
 ENTRY_POINT_GROUP = "arp_runtime.agents"
+MODEL = "model"
 
 _BUILT_IN: dict[str, Callable[[], Any]] = {
     "default": lambda: default_agent,
-    "model": lambda: ModelAgent(read_settings(os.environ)),
+    MODEL: lambda: ModelAgent(read_settings(os.environ)),
 }
 
 
@@ -61,6 +63,20 @@ def load_agent(name: str, *, isolated: bool = False) -> LoadedAgent:
     if loaded.workplace is not Workplace.THREAD:
         raise AgentNotLoadableError(name, "only a plain function can have a process of its own, and this is async")
     return isolate(name)
+
+
+def load_local_model(name: str) -> LoadedAgent:
+    """Return the agent `model` with a model that runs in this process.
+
+    Raises:
+        AgentNotLoadableError: that is another agent's name, or what the model needs is not installed.
+    """
+    if name != MODEL:
+        raise AgentNotLoadableError(name, f"--local-model is for --agent {MODEL}")
+    try:
+        return replace(as_agent(LocalModelAgent(os.environ)), at_once=LOCAL_SLOTS)
+    except NoAgentError as exc:
+        raise AgentNotLoadableError(name, str(exc)) from exc
 
 
 def load_target(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, validators
 
 from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
-from arp_runtime.loading import load_agent
+from arp_runtime.loading import load_agent, load_local_model
 from arp_runtime.manager import CANCEL_GRACE_S, Keeping
 from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
 
@@ -31,16 +31,21 @@ class AgentOptions:
         What runs are given to: module:attribute, ./file.py:attribute, command:PROGRAM, or the name of an agent.
     agent_isolation
         `process` calls a plain function in a process for each run, which can be killed.
+    local_model
+        The agent `model` asks a small language model in this process; needs the extra `local`.
     artifacts_dir
         Where runs leave their artifacts; by default in the user's data folder.
     """
 
     agent: str = "default"
     agent_isolation: Literal["none", "process"] = "none"
+    local_model: Annotated[bool, Parameter(negative=())] = False
     artifacts_dir: Path | None = None
 
     def load(self) -> LoadedAgent:
         """The agent. Raises AgentNotLoadableError."""
+        if self.local_model:
+            return load_local_model(self.agent)
         return load_agent(self.agent, isolated=self.agent_isolation == "process")
 
     def artifacts(self) -> ArtifactFolder:
@@ -69,7 +74,8 @@ class CapacityOptions:
 
     def capacity(self, agent: LoadedAgent) -> Capacity:
         """How many, for this agent."""
-        return Capacity(self.max_concurrent_runs or concurrent_runs(agent.workplace), self.max_waiting_runs)
+        sensible = agent.at_once or concurrent_runs(agent.workplace)
+        return Capacity(self.max_concurrent_runs or sensible, self.max_waiting_runs)
 
     def keeping(self) -> Keeping:
         """How long."""

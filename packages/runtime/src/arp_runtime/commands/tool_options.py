@@ -23,7 +23,7 @@ class ToolOptions:
         A tool registry whose tools runs may use as well.
     """
 
-    tools: tuple[str, ...] = ()
+    tools: Annotated[tuple[str, ...], Parameter(negative=())] = ()
     tool_registry_url: Annotated[str | None, Parameter(env_var=REGISTRY_URL_VARIABLE)] = None
 
 

@@ -15,6 +15,8 @@ API_KEY_VARIABLE = "ARP_MODEL_API_KEY"
 MODEL_VARIABLE = "ARP_MODEL"
 SYSTEM_PROMPT_VARIABLE = "ARP_MODEL_SYSTEM_PROMPT"
 
+# For a small model: the fewer words the better.
+LOCAL_SYSTEM_PROMPT = "You are a helpful assistant. Answer briefly."
 SYSTEM_PROMPT = (
     "You work on one goal. Use the tools that you are given where they help, one step at a time, and never make up "
     "what a tool could tell you. When the goal is achieved, answer in plain words."
@@ -52,3 +54,9 @@ def read_settings(environment: Mapping[str, str]) -> ModelSettings:
         api_key=environment.get(API_KEY_VARIABLE) or None,
         system_prompt=environment.get(SYSTEM_PROMPT_VARIABLE) or SYSTEM_PROMPT,
     )
+
+
+def read_local_settings(environment: Mapping[str, str], *, base_url: str, model: str, api_key: str) -> ModelSettings:
+    """Return how to ask a local model, which gets no tools: those that are small enough cannot use them."""
+    system_prompt = environment.get(SYSTEM_PROMPT_VARIABLE) or LOCAL_SYSTEM_PROMPT
+    return ModelSettings(base_url, model, api_key, system_prompt, offers_tools=False)
