@@ -11,7 +11,7 @@ from arp_daemon.launcher.paths import LAUNCHER_ID_VARIABLE, launcher_id
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KEPT = {"daemon.sqlite3", "daemon.lock", "environments", "logs", "run"}
+_KEPT = {"daemon.sqlite3", "daemon.lock", "environments", "logs", "run", "store.state"}
 _KEPT_IN_RUN = {"cgroups", "launcher.lock"}
 
 

@@ -19,6 +19,7 @@ RUNS = 20
 MOST_FLIPS = 10
 # SQLite's own header is checked by SQLite.
 HEADER_BYTES = 100
+MARK = "store.state"
 
 
 class Shown(NamedTuple):
@@ -40,10 +41,10 @@ async def test_bits_that_flip_on_the_disk_are_reported_and_never_served(
     before = {run_id: await _show(scene, run_id) for run_id in run_ids}
     await scene.daemon.stop()
     store = scene.daemon.data_dir / "daemon.sqlite3"
-    whole = store.read_bytes()
+    whole, mark = store.read_bytes(), (store.parent / MARK).read_bytes()
     rounds, told = times(200, 3), Counter(dict[str, int]())
     for _ in range(rounds):
-        _flip(scene, store, whole)
+        _put_back(store, _flipped(scene, whole), mark)
         await scene.daemon.spawn()
         if not await _listens(scene):
             told["starts refused"] += 1
@@ -51,25 +52,53 @@ async def test_bits_that_flip_on_the_disk_are_reported_and_never_served(
         for run_id in run_ids:
             told += _compare(before[run_id], await _show(scene, run_id))
         await scene.daemon.kill()
-    store.write_bytes(whole)
-    _forget_journal(store)
+    _put_back(store, whole, mark)
     await scene.daemon.start()
     told_words = ", ".join(f"{count} {what}" for what, count in told.most_common())
     tell("flipped bits", f"{rounds} times up to {MOST_FLIPS} in the store of {RUNS} runs: {told_words}")
     assert told["answers that differ"] == 0
 
 
-def _flip(scene: Scene, store: Path, whole: bytes) -> None:
+async def test_a_store_that_is_cut_off_or_gone_is_refused_and_never_begun_anew(
+    scene: Scene, tell: Callable[[str, object], None]
+) -> None:
+    """Cut at random places, emptied, or taken away: exit 1, one line with the cure, and nothing is changed."""
+    await scene.put_agent("noted")
+    run_id = await scene.daemon.submit("x-1")
+    await scene.daemon.end(run_id)
+    await scene.daemon.stop()
+    store = scene.daemon.data_dir / "daemon.sqlite3"
+    whole, mark = store.read_bytes(), (store.parent / MARK).read_bytes()
+    sizes = [0, *(scene.rng.randrange(1, len(whole)) for _ in range(times(40, 2)))]
+    for size in sizes:
+        _put_back(store, whole[:size], mark)
+        await scene.daemon.spawn()
+        assert not await _listens(scene), f"started with {size} of {len(whole)} bytes"
+        assert "arp-daemon repair" in scene.daemon.words()
+        assert store.read_bytes() == whole[:size]
+    store.unlink()
+    await scene.daemon.spawn()
+    assert not await _listens(scene)
+    assert not store.exists()
+    _put_back(store, whole, mark)
+    await scene.daemon.start()
+    assert (await scene.daemon.get(f"/v1/runs/{run_id}"))["state"] == "succeeded"
+    tell("truncated store", f"{len(sizes)} times cut, once gone: each start refused with the cure, nothing changed")
+
+
+def _flipped(scene: Scene, whole: bytes) -> bytes:
     damaged = bytearray(whole)
     for _ in range(scene.rng.randint(1, MOST_FLIPS)):
         damaged[scene.rng.randrange(HEADER_BYTES, len(damaged))] ^= 1 << scene.rng.randrange(8)
-    _forget_journal(store)
-    store.write_bytes(damaged)
+    return bytes(damaged)
 
 
-def _forget_journal(store: Path) -> None:
+def _put_back(store: Path, content: bytes, mark: bytes) -> None:
+    """A store that was closed in order, with this content."""
     for suffix in ("-wal", "-shm"):
         store.with_name(store.name + suffix).unlink(missing_ok=True)
+    store.write_bytes(content)
+    (store.parent / MARK).write_bytes(mark)
 
 
 async def _listens(scene: Scene) -> bool:
