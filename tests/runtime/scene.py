@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from arp_model import TraceLevel
     from arp_runtime.events import RunLog
+    from arp_runtime.records import Records
     from arp_runtime.tools import Tool
     from arp_runtime.trace import Trace
     from arp_runtime.turns import Capacity
@@ -71,6 +72,7 @@ async def managed(
     stop: Stop | None = None,
     capacity: Capacity | None = None,
     trace: Trace | None = None,
+    records: Records | None = None,
     **keeping: Any,
 ) -> AsyncIterator[RunManager]:
     """A manager, for a bounded time. `agent` is whatever somebody may write as one."""
@@ -83,6 +85,7 @@ async def managed(
                 stop or Stop(),
                 capacity=capacity,
                 keeping=Keeping(**keeping),
+                records=records,
             ) as runs:
                 yield runs
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arp_model import RunEventType
+from arp_runtime.chronicle import Chronicle
 from arp_runtime.events import Feed, RunLog
 from arp_service.errors import EventsExpiredError, InvalidRequestError
 from arp_service.stopping import Stop
@@ -28,7 +29,7 @@ def _frames(body: bytes) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def _filled_log(feed: Feed, run_id: str, tokens: int) -> RunLog:
-    log = RunLog(run_id, feed)
+    log = RunLog(run_id, feed, Chronicle())
     for number in range(tokens):
         log.append(RunEventType.TOKEN, {"text": f"line {number}\nanother"})
     log.append(RunEventType.FINAL, {"ok": True})
@@ -71,7 +72,7 @@ async def test_after_the_last_event_nothing_is_taken() -> None:
 
 async def test_data_that_is_no_json_leaves_the_log_as_it_was() -> None:
     """A seq is not spent on an event that cannot be told."""
-    log = RunLog("r1", Feed())
+    log = RunLog("r1", Feed(), Chronicle())
     with pytest.raises(TypeError):
         log.append(RunEventType.STEP, {"name": "x", "thing": object()})
     log.append(RunEventType.STEP, {"name": "y"})
@@ -80,7 +81,7 @@ async def test_data_that_is_no_json_leaves_the_log_as_it_was() -> None:
 
 async def test_a_watcher_is_woken_by_the_next_event() -> None:
     """`wait` returns when there is something to read, at once if there is already."""
-    log = RunLog("r1", Feed())
+    log = RunLog("r1", Feed(), Chronicle())
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(log.wait, 0)
@@ -92,7 +93,7 @@ async def test_a_watcher_is_woken_by_the_next_event() -> None:
 async def test_large_events_go_out_in_several_sends() -> None:
     """One send is bounded in bytes, and still nothing is left out."""
     feed = Feed()
-    log = RunLog("r1", feed)
+    log = RunLog("r1", feed, Chronicle())
     for _ in range(5):
         log.append(RunEventType.TOKEN, {"text": "x" * 200_000})
     first = await feed.read(0)
@@ -103,7 +104,7 @@ async def test_large_events_go_out_in_several_sends() -> None:
 async def test_the_feed_has_all_runs_events_in_order() -> None:
     """As they happened; and after any cursor come exactly those after it."""
     feed = Feed()
-    logs = [RunLog("a", feed), RunLog("b", feed)]
+    logs = [RunLog("a", feed, Chronicle()), RunLog("b", feed, Chronicle())]
     for number in range(10):
         logs[number % 2].append(RunEventType.TOKEN, {"text": str(number)})
     events = await _read_all(feed, feed.position_after(None))
@@ -116,7 +117,7 @@ async def test_the_feed_has_all_runs_events_in_order() -> None:
 async def test_the_feed_keeps_the_newest(appended: int, max_events: int) -> None:
     """Never more than the bound, always the newest without a gap; a cursor before them is expired."""
     feed = Feed(max_events=max_events)
-    log = RunLog("r1", feed)
+    log = RunLog("r1", feed, Chronicle())
     cursors = []
     for number in range(appended):
         log.append(RunEventType.TOKEN, {"text": str(number)})
@@ -135,7 +136,7 @@ async def test_the_feed_keeps_the_newest(appended: int, max_events: int) -> None
 async def test_the_feed_is_bounded_in_bytes() -> None:
     """Large events push out older ones; the newest stays however large it is."""
     feed = Feed(max_bytes=1000)
-    log = RunLog("r1", feed)
+    log = RunLog("r1", feed, Chronicle())
     for size in (100, 100, 5000):
         log.append(RunEventType.TOKEN, {"text": "x" * size})
     assert [data["seq"] for _, _, data in await _read_all(feed, feed.position_after(None))] == [2]
@@ -144,7 +145,7 @@ async def test_the_feed_is_bounded_in_bytes() -> None:
 async def test_a_follower_that_fell_behind_is_sent_away() -> None:
     """Its stream ends, and its cursor is expired when it comes back: it never misses events unknowingly."""
     feed = Feed(max_events=4)
-    log = RunLog("r1", feed)
+    log = RunLog("r1", feed, Chronicle())
     for _ in range(10):
         log.append(RunEventType.TOKEN, {"text": "x"})
     assert await feed.read(2) == (b"", 2, True)

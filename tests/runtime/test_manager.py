@@ -10,6 +10,7 @@ import pytest
 from arp_model import UNSET, RunState
 from arp_runtime import manager as manager_module
 from arp_runtime.default_agent import default_agent
+from arp_runtime.runs import Limits
 from arp_service.errors import (
     InvalidRequestError,
     RunConflictError,
@@ -50,11 +51,13 @@ async def test_a_run_is_queued_then_running_then_succeeded() -> None:
     gate = Gate()
     async with managed(gate) as runs:
         run = runs.create(request("x"))
-        assert (run.state, run.started_at, run.ended_at) == (RunState.QUEUED, UNSET, UNSET)
+        status = run.status()
+        assert (status.state, status.started_at, status.ended_at) == (RunState.QUEUED, UNSET, UNSET)
         await gate.begun.wait()
-        assert run.state is RunState.RUNNING
-        assert run.started_at is not UNSET
-        assert run.ended_at is UNSET
+        status = run.status()
+        assert status.state is RunState.RUNNING
+        assert status.started_at is not UNSET
+        assert status.ended_at is UNSET
         gate.opened.set()
         status = (await ended(runs, run.run_id)).status
     assert status.state is RunState.SUCCEEDED
@@ -259,7 +262,7 @@ async def test_ended_runs_are_forgotten_when_there_are_too_many() -> None:
         if context.goal == "stay":
             await gate(context)
 
-    async with managed(agent, ended_runs=2) as runs:
+    async with managed(agent, ended=Limits(runs=2)) as runs:
         runs.create(request("stay", run_id="staying"))
         for number in range(4):
             runs.create(request(run_id=f"r{number}"))

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from arp_model import TraceLevel, TraceResponse
-from arp_runtime.trace import MAX_KEPT_BYTES, RunTrace
+from arp_runtime.changes import TraceTold
+from arp_runtime.chronicle import Chronicle
+from arp_runtime.events import Feed
+from arp_runtime.runs import Run
+from arp_runtime.trace import MAX_KEPT_BYTES, KeptTrace
+from arp_runtime.trace_story import make_trace
+from arp_service.info import utc_now
+from runtime.scene import Notes
 from runtime.streams import execute
 
 if TYPE_CHECKING:
@@ -35,27 +42,30 @@ async def test_a_run_that_is_not_there_has_no_trace(client: httpx.AsyncClient) -
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "run_not_found")
 
 
-def _told(trace: RunTrace) -> list[dict[str, Any]]:
-    return list(json.loads(bytes(trace.response()))["events"])
+def _told(type_: str, **data: str) -> TraceTold:
+    return TraceTold("r", utc_now(), TraceLevel.INFO, type_, data)
 
 
 def test_the_end_of_a_long_trace_is_kept() -> None:
-    """Its size is bounded, and the seq of what is left tells how much is missing."""
-    trace = RunTrace("r")
+    """Its size is bounded, and a gap in the seqs of what is left tells how much is missing."""
+    run = Run("r", b"", Feed(), Chronicle())
     for _ in range(10_000):
-        trace.add(TraceLevel.INFO, "stderr", {"text": "x" * 100})
-    told = _told(trace)
-    assert trace.size <= MAX_KEPT_BYTES
-    assert [entry["seq"] for entry in told] == list(range(10_000 - len(told), 10_000))
-    trace.add(TraceLevel.ERROR, "agent_failed", {"error": "y" * MAX_KEPT_BYTES})
-    assert _told(trace)[-1]["data"]["left_out_bytes"] > MAX_KEPT_BYTES
-    assert len(_told(trace)) > 1
+        run.trace.add(_told("stderr", text="x" * 100))
+    assert run.size <= MAX_KEPT_BYTES
+    seqs = [event.seq for event in make_trace(run).events or []]
+    assert seqs == [0, *range(10_000 - len(seqs) + 2, 10_001)]
+    run.trace.add(_told("agent_failed", error="y" * MAX_KEPT_BYTES))
+    last = run.trace.entries()[-1]
+    assert last.data["left_out_bytes"] > MAX_KEPT_BYTES
+    assert len(run.trace.entries()) > 1
 
 
 def test_what_comes_after_the_end_is_not_kept() -> None:
-    """An agent that resists its end cannot make a trace grow that has been counted."""
-    trace = RunTrace("r")
-    trace.add(TraceLevel.INFO, "run.ended", {})
-    trace.close()
-    trace.add(TraceLevel.INFO, "stderr", {})
-    assert [entry["type"] for entry in _told(trace)] == ["run.ended"]
+    """An agent that resists its end cannot make a trace grow that has been counted; the log still has what it says."""
+    run, also = Run("r", b"", Feed(), Chronicle()), Notes()
+    trace = KeptTrace(run, Chronicle(), also)
+    trace.record("r", TraceLevel.INFO, "stderr", {"text": "before"})
+    run.is_ending = True
+    trace.record("r", TraceLevel.INFO, "stderr", {"text": "after"})
+    assert [entry.data["text"] for entry in run.trace.entries()] == ["before"]
+    assert also.said() == ["before", "after"]

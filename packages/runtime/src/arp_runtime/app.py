@@ -10,6 +10,7 @@ from arp_runtime.routes import RunRoutes
 from arp_runtime.variables import NONCE_VARIABLE
 from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
+from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,18 +20,23 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from arp_runtime.manager import RunManager
+    from arp_runtime.records import Records
     from arp_service.stopping import Stop
 
 FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel")
 
 
-def create_runtime_app(runs: RunManager, stop: Stop, admit: Callable[[Scope, Headers], None]) -> Starlette:
-    """The ASGI app: health and version, and the operations on runs."""
+def create_runtime_app(
+    runs: RunManager, records: Records, stop: Stop, admit: Callable[[Scope, Headers], None]
+) -> Starlette:
+    """The ASGI app: health, version and metrics, and the operations on runs."""
+    records.metrics.ask(runs)
 
     async def checks() -> list[HealthChecksItem]:
-        return [_check_runs(runs, stop), _check_agents(runs)]
+        return [_check_runs(runs, stop), _check_agents(runs), _check_store(records)]
 
-    return create_app([*info_routes(_service_info(runs), checks), *RunRoutes(runs, stop).routes()], admit)
+    routes = RunRoutes(runs, stop).routes()
+    return create_app([*info_routes(_service_info(runs), checks), *routes, records.metrics.route()], admit)
 
 
 def _check_runs(runs: RunManager, stop: Stop) -> HealthChecksItem:
@@ -53,6 +59,14 @@ def _check_agents(runs: RunManager) -> HealthChecksItem:
         message="Agents are still at work whose runs have ended without them; start another runtime in place of this.",
         details={"abandoned": runs.abandoned},
     )
+
+
+def _check_store(records: Records) -> HealthChecksItem:
+    try:
+        records.chronicle.check()
+    except StoreUnavailableError as exc:
+        return HealthChecksItem(name="store", status=Status.DEGRADED, message=f"No new runs are taken: {exc.message}")
+    return HealthChecksItem(name="store", status=Status.OK)
 
 
 def _service_info(runs: RunManager) -> ServiceInfo:

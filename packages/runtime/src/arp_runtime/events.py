@@ -7,17 +7,22 @@ read puts the ids in front of many frames at once.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from arp_model import UNSET, RunEvent, RunEventType
+from arp_runtime.changes import EventTold
 from arp_service.changed import Changed
 from arp_service.errors import EventsExpiredError, InvalidRequestError
 from arp_service.event_stream import Frames
 from arp_service.info import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arp_runtime.chronicle import Chronicle
     from arp_service.stopping import Stop
 
 # How much goes into one send: enough to make a send cheap, little enough that a slow reader gets on.
@@ -29,6 +34,13 @@ MAX_FEED_BYTES = 64 * 1024 * 1024
 
 _LAST = (RunEventType.FINAL, RunEventType.ERROR)
 _encoder = msgspec.json.Encoder()
+
+
+class _Typed(msgspec.Struct):
+    type: RunEventType
+
+
+_type_decoder = msgspec.json.Decoder(_Typed)
 
 
 class Feed:
@@ -105,16 +117,23 @@ class Feed:
 
 
 class RunLog:
-    """The events of one run, from seq 0 without a gap to the one last event. A `FrameLog`."""
+    """The events of one run, from seq 0 without a gap to the one last event. A `FrameLog`.
 
-    __slots__ = ("_changed", "_feed", "_run_id", "_tails", "ended", "size")
+    An event is told (`arp_runtime.chronicle`) when it is appended, and shown to watchers once it is kept.
+    """
 
-    def __init__(self, run_id: str, feed: Feed) -> None:
+    __slots__ = ("_changed", "_chronicle", "_feed", "_is_closed", "_next_seq", "_run_id", "_tails", "ended", "size")
+
+    def __init__(self, run_id: str, feed: Feed, chronicle: Chronicle) -> None:
         self._run_id = run_id
         self._feed = feed
+        self._chronicle = chronicle
+        self._next_seq = 0
+        self._is_closed = False
         self._tails: list[bytes] = []
         self._changed = Changed()
         self.ended = False
+        """Whether the last event is shown."""
         self.size = 0
         """In bytes."""
 
@@ -124,15 +143,35 @@ class RunLog:
         Raises:
             TypeError, ValueError, RecursionError: `data` is not JSON; nothing was added.
         """
-        if self.ended:
+        if self._is_closed:
             return
-        event = RunEvent(run_id=self._run_id, seq=len(self._tails), type_=type_, time=utc_now(), data=data or UNSET)
-        tail = b"event: %b\ndata: %b\n\n" % (type_.value.encode(), _encoder.encode(event))
+        event = RunEvent(run_id=self._run_id, seq=self._next_seq, type_=type_, time=utc_now(), data=data or UNSET)
+        encoded = _encoder.encode(event)
+        self._next_seq += 1
+        self._is_closed = type_ in _LAST
+        self._chronicle.tell(EventTold(self._run_id, event, encoded), partial(self._show, type_, encoded))
+
+    def restore(self, events: Sequence[bytes]) -> None:
+        """Take over the events that an earlier process kept. They are not news to the feed."""
+        for encoded in events:
+            self._add(_type_decoder.decode(encoded).type, encoded)
+        self._next_seq = len(events)
+        self._is_closed = self.ended
+
+    def encoded_events(self) -> list[bytes]:
+        """All events that are shown, each as JSON."""
+        return [tail.partition(b"\ndata: ")[2].rstrip(b"\n") for tail in self._tails]
+
+    def _show(self, type_: RunEventType, encoded: bytes) -> None:
+        self._feed.append(self._add(type_, encoded))
+        self._changed.notify()
+
+    def _add(self, type_: RunEventType, encoded: bytes) -> bytes:
+        tail = b"event: %b\ndata: %b\n\n" % (type_.value.encode(), encoded)
         self._tails.append(tail)
         self.size += len(tail)
         self.ended = type_ in _LAST
-        self._feed.append(tail)
-        self._changed.notify()
+        return tail
 
     async def read(self, position: int) -> Frames:
         """See `FrameLog.read`. The position is the seq."""

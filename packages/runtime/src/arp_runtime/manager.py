@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
+import structlog
 
 from arp_model import UNSET, RunEventType, RunState
+from arp_runtime.changes import RunBegan, RunEnded, RunForgotten, RunTaken
 from arp_runtime.errors import InvalidOutputError, RunCanceledError, RunInterruptedError
 from arp_runtime.events import Feed
 from arp_runtime.execution import Execution
+from arp_runtime.records import records_in_memory
+from arp_runtime.restoring import interrupted
 from arp_runtime.results import describe
-from arp_runtime.runs import MAX_ENDED_RUNS, Run, RunTable, digest
+from arp_runtime.runs import Limits, Run, RunTable, digest
 from arp_runtime.trace import KeptTrace
 from arp_runtime.turns import Capacity, Turns, concurrent_runs
 from arp_service.errors import RunConflictError, RunNotFinishedError, UnavailableError
 from arp_service.ids import check_id, new_id
+from arp_service.info import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from anyio.abc import TaskGroup
 
     from arp_model import RunRequest
     from arp_runtime.agent_kinds import LoadedAgent
+    from arp_runtime.chronicle import Chronicle
     from arp_runtime.execution import Outcome
+    from arp_runtime.records import Records
+    from arp_runtime.store import StoredRun
     from arp_runtime.workbench import Workbench
     from arp_service.stopping import Stop
 
@@ -34,12 +43,14 @@ if TYPE_CHECKING:
 CANCEL_GRACE_S = 5.0
 # The same at the end of the process, when every run is cancelled.
 _INTERRUPT_WAIT_S = 2.0
+# At the start, for the ends of runs that an earlier process left in the middle to be on the disk.
+_RESTORE_S = 30.0
 
 
 class Keeping(NamedTuple):
-    """How long things are kept or waited for: `ended_runs` by count, the grace of a cancelled agent in seconds."""
+    """How long things are kept or waited for: ended runs, and a cancelled agent in seconds."""
 
-    ended_runs: int = MAX_ENDED_RUNS
+    ended: Limits = Limits()
     cancel_grace_s: float = CANCEL_GRACE_S
 
 
@@ -54,14 +65,16 @@ class RunManager:
         tasks: TaskGroup,
         capacity: Capacity,
         keeping: Keeping,
+        chronicle: Chronicle,
     ) -> None:
         self.feed = Feed()
+        self._chronicle = chronicle
         self._agent = agent
         self._bench = bench
         self._stop = stop
         self._tasks = tasks
         self._keeping = keeping
-        self._table = RunTable(keeping.ended_runs)
+        self._table = RunTable(keeping.ended, lambda run_id: chronicle.tell(RunForgotten(run_id)))
         self._turns: Turns[_UnderWay] = Turns(capacity)
         self.max_concurrent = capacity.concurrent
         self._executions: dict[str, Execution] = {}
@@ -90,6 +103,9 @@ class RunManager:
             RunConflictError: the run_id is taken by another request.
             StoppingError, UnavailableError: the runtime takes no new runs.
             OverloadedError: it takes no more runs for the moment.
+            StoreUnavailableError: the run could not be kept.
+
+        Tell nobody of the run before `Run.kept` is set.
         """
         if request.run_id is UNSET:
             request.run_id = new_id("run")
@@ -101,11 +117,12 @@ class RunManager:
                 raise RunConflictError(run_id)
             return known
         self._check_ready()
-        run = Run(run_id, digest_, self.feed)
-        bench = replace(self._bench, trace=KeptTrace(run.trace, self._bench.trace))
+        run = Run(run_id, digest_, self.feed, self._chronicle)
+        bench = replace(self._bench, trace=KeptTrace(run, self._chronicle, self._bench.trace))
         execution = Execution(request, run_id, run.log, bench, lambda: self._on_halt(run, execution))
         self._table.add(run)
         self._executions[run_id] = execution
+        self._chronicle.tell(RunTaken(run_id, run.taken_at, digest_, request), run.kept.set)
         self._turns.line_up(run_id, _UnderWay(run, execution))
         self._start_next()
         return run
@@ -141,7 +158,7 @@ class RunManager:
                 self._end(run, execution.outcome_of(RunCanceledError()))
             else:
                 execution.halt(RunCanceledError())
-                await execution.ended.wait()
+            await execution.ended.wait()
         return run
 
     async def drain(self, grace_s: float) -> None:
@@ -163,6 +180,7 @@ class RunManager:
         if self._abandoned:
             raise UnavailableError("The agent of an ended run is still at work; this runtime is to be replaced.")
         self._turns.check_room()
+        self._chronicle.check()
 
     async def _wait_all_ended(self) -> None:
         for execution in list(self._executions.values()):
@@ -173,12 +191,13 @@ class RunManager:
             self._tasks.start_soon(self._execute, run, execution)
 
     async def _execute(self, run: Run, execution: Execution) -> None:
-        if run.state is RunState.QUEUED:  # else canceled before its turn had begun
-            run.begin()
+        structlog.contextvars.bind_contextvars(run_id=run.run_id)
+        if not run.is_ending:  # else canceled before its turn had begun
+            self._chronicle.tell(RunBegan(run.run_id, run.begin()))
             if execution.timeout_s is not None:
                 self._tasks.start_soon(self._halt_at_timeout, run, execution, execution.timeout_s)
             outcome = await execution.perform(self._agent.call)
-            if run.result is None:  # else its agent resisted for so long that the run was ended without it
+            if not run.is_ending:  # else its agent resisted for so long that the run was ended without it
                 self._end(run, outcome)
         self._abandoned.discard(run.run_id)
         self._turns.done()
@@ -187,7 +206,7 @@ class RunManager:
     async def _halt_at_timeout(self, run: Run, execution: Execution, timeout_s: float) -> None:
         with anyio.move_on_after(timeout_s):
             await execution.ended.wait()
-        if run.result is None:
+        if not run.is_ending:
             execution.halt_for_timeout()
 
     def _on_halt(self, run: Run, execution: Execution) -> None:
@@ -197,23 +216,58 @@ class RunManager:
         """Nothing ends an agent that does not let itself be ended; its run ends all the same."""
         with anyio.move_on_after(self._keeping.cancel_grace_s):
             await execution.ended.wait()
-        if run.result is None:
+        if not run.is_ending:
             self._abandoned.add(run.run_id)
             self._end(run, execution.end_halted(), abandoned=True)
 
+    async def restore(self, stored: Sequence[StoredRun]) -> None:
+        """Take over the runs of an earlier process, before any are served; return when all of them have ended.
+
+        Raises:
+            StoreUnavailableError: the ends of those that were interrupted could not be written.
+        """
+        restored = [self._restore(each) for each in stored]
+        with anyio.move_on_after(_RESTORE_S):
+            for run in restored:
+                await run.log.wait_ended()
+        self._chronicle.check()
+
+    def _restore(self, stored: StoredRun) -> Run:
+        """One that had not ended was interrupted."""
+        run = Run(stored.run_id, stored.digest, self.feed, self._chronicle)
+        run.restore(stored)
+        self._table.add(run)
+        if run.result is None:
+            outcome = interrupted(stored.events)
+            self._tell_end(run, outcome.state, *describe(run.run_id, outcome))
+        else:
+            self._table.note_ended(run)
+        return run
+
     def _end(self, run: Run, outcome: Outcome, *, abandoned: bool = False) -> None:
-        """Record result, state and last event together."""
+        """A run under way has come to its end; there is just one."""
+        if run.is_ending:
+            return
         try:
             data, result = describe(run.run_id, outcome, abandoned=abandoned)
         except (TypeError, ValueError, RecursionError) as exc:
             error = InvalidOutputError(f"The agent's last words are no JSON: {exc}")
             outcome = self._executions[run.run_id].without_output(error)
             data, result = describe(run.run_id, outcome, abandoned=abandoned)
-        run.end(outcome.state, result)
-        ok = outcome.state is RunState.SUCCEEDED
-        run.log.append(RunEventType.FINAL if ok else RunEventType.ERROR, data)
-        self._executions.pop(run.run_id).ended.set()
         self._turns.leave(run.run_id)
+        self._tell_end(run, outcome.state, data, result)
+
+    def _tell_end(self, run: Run, state: RunState, data: dict[str, Any], result: bytes) -> None:
+        """Record last event, state and result together, and show them together."""
+        run.is_ending = True
+        run.log.append(RunEventType.FINAL if state is RunState.SUCCEEDED else RunEventType.ERROR, data)
+        change = RunEnded(run.run_id, utc_now(), state, result, run.began_at)
+        self._chronicle.tell(change, partial(self._show_end, run, change))
+
+    def _show_end(self, run: Run, change: RunEnded) -> None:
+        run.end(change.state, change.result, change.at)
+        if (execution := self._executions.pop(run.run_id, None)) is not None:
+            execution.ended.set()
         self._table.note_ended(run)
 
 
@@ -229,14 +283,17 @@ async def open_manager(
     stop: Stop,
     capacity: Capacity | None = None,
     keeping: Keeping | None = None,
+    records: Records | None = None,
 ) -> AsyncIterator[RunManager]:
     """A RunManager with its task group. At exit, what runs is cancelled.
 
-    Without a capacity, as many runs execute at once as suits the agent.
+    Without a capacity, as many runs execute at once as suits the agent; without records, all is in memory.
     """
     capacity = capacity or Capacity(concurrent_runs(agent.workplace))
+    records = records or records_in_memory()
     async with anyio.create_task_group() as tasks:
-        manager = RunManager(agent, bench, stop, tasks, capacity, keeping or Keeping())
+        manager = RunManager(agent, bench, stop, tasks, capacity, keeping or Keeping(), records.chronicle)
+        await manager.restore(records.stored)
         tasks.start_soon(manager.feed.wake_at_close, stop)
         yield manager
         tasks.cancel_scope.cancel()

@@ -8,6 +8,7 @@ import msgspec
 from starlette.routing import Route
 
 from arp_model import RunBatchResponse, RunRequest
+from arp_runtime.trace_story import make_trace
 from arp_service.body import read_struct
 from arp_service.errors import ServiceError
 from arp_service.event_stream import EventStream, read_after, wants_json_lines
@@ -17,8 +18,8 @@ from arp_service.run_batch import batch_item, read_run_batch
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from arp_model import RunStatus
     from arp_runtime.manager import RunManager
+    from arp_runtime.runs import Run
     from arp_service.stopping import Stop
 
 
@@ -45,12 +46,21 @@ class RunRoutes:
     async def create_run(self, request: Request) -> StructResponse:
         """Take a run; answers at once."""
         run_request = await read_struct(request, RunRequest)
-        return StructResponse(self._runs.create(run_request).status())
+        run = self._runs.create(run_request)
+        answer = run.status()
+        await run.kept.wait()
+        return StructResponse(answer)
 
     async def create_runs(self, request: Request) -> StructResponse:
         """Take many runs, each as if it had come alone."""
-        outcomes = [self._create_one(item) for item in await read_run_batch(request)]
-        return StructResponse(RunBatchResponse(results=[batch_item(outcome) for outcome in outcomes]))
+        created = [self._create_one(item) for item in await read_run_batch(request)]
+        answer = RunBatchResponse(
+            results=[batch_item(run if isinstance(run, ServiceError) else run.status()) for run in created]
+        )
+        for run in created:
+            if not isinstance(run, ServiceError) and not run.kept.is_set():
+                await run.kept.wait()
+        return StructResponse(answer)
 
     async def get_run_status(self, request: Request) -> StructResponse:
         """How far a run is."""
@@ -62,7 +72,7 @@ class RunRoutes:
 
     async def get_run_trace(self, request: Request) -> StructResponse:
         """What is told of a run for whoever wants to understand it."""
-        return StructResponse(self._runs.get(_run_id(request)).trace.response())
+        return StructResponse(make_trace(self._runs.get(_run_id(request))))
 
     async def cancel_run(self, request: Request) -> StructResponse:
         """Stop a run; one that has ended stays as it is."""
@@ -79,9 +89,9 @@ class RunRoutes:
         cursor = request.headers.get("last-event-id") or request.query_params.get("after")
         return EventStream(self._runs.feed, self._runs.feed.position_after(cursor), self._stop)
 
-    def _create_one(self, item: RunRequest | ServiceError) -> RunStatus | ServiceError:
+    def _create_one(self, item: RunRequest | ServiceError) -> Run | ServiceError:
         try:
-            return item if isinstance(item, ServiceError) else self._runs.create(item).status()
+            return item if isinstance(item, ServiceError) else self._runs.create(item)
         except ServiceError as error:
             return error
 

@@ -15,6 +15,7 @@ from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
 
 if TYPE_CHECKING:
     from arp_runtime.agent_kinds import LoadedAgent
+    from arp_runtime.runs import Limits
 
 _AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 _NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
@@ -34,7 +35,7 @@ class AgentOptions:
     local_model
         The agent `model` asks a small language model in this process; needs the extra `local`.
     artifacts_dir
-        Where runs leave their artifacts; by default in the user's data folder.
+        Where runs leave their artifacts; by default in the data dir, or else in the user's data folder.
     """
 
     agent: str = "default"
@@ -48,9 +49,10 @@ class AgentOptions:
             return load_local_model(self.agent)
         return load_agent(self.agent, isolated=self.agent_isolation == "process")
 
-    def artifacts(self) -> ArtifactFolder:
-        """Where artifacts go."""
-        return ArtifactFolder(self.artifacts_dir or default_artifacts_dir())
+    def artifacts(self, data_dir: Path | None = None) -> ArtifactFolder:
+        """Where artifacts go, beside whatever else is kept in `data_dir`."""
+        by_default = default_artifacts_dir() if data_dir is None else data_dir / "artifacts"
+        return ArtifactFolder(self.artifacts_dir or by_default)
 
 
 @Parameter(name="*")
@@ -77,9 +79,9 @@ class CapacityOptions:
         sensible = agent.at_once or concurrent_runs(agent.workplace)
         return Capacity(self.max_concurrent_runs or sensible, self.max_waiting_runs)
 
-    def keeping(self) -> Keeping:
-        """How long."""
-        return Keeping(cancel_grace_s=self.cancel_grace_s)
+    def keeping(self, ended: Limits) -> Keeping:
+        """How long; ended runs are kept within these limits."""
+        return Keeping(ended, self.cancel_grace_s)
 
 
 NO_AGENT_OPTIONS = AgentOptions()

@@ -18,15 +18,19 @@ from arp_runtime.commands.agent_options import (
     AgentOptions,
     CapacityOptions,
 )
+from arp_runtime.commands.record_options import NO_RECORD_OPTIONS, RecordOptions
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
 from arp_runtime.loading import AgentNotLoadableError
 from arp_runtime.manager import open_manager
+from arp_runtime.records import open_records
 from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_runtime.workbench import Workbench
 from arp_service.door import OwnUserOnly
+from arp_service.folder_lock import FolderInUseError
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
+from arp_service.sqlite import StoreTooNewError, StoreUnavailableError
 from arp_service.stopping import stop_on_signals
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from arp_runtime.artifacts import ArtifactFolder
     from arp_runtime.manager import RunManager
     from arp_runtime.offered_tools import OfferedTool
-    from arp_service.stopping import Stop
+    from arp_runtime.records import Records
 
 DEFAULT_PORT = 8081
 # After the runs have ended: for streams to end and connections to close. Where an agent resists its
@@ -45,6 +49,16 @@ DEFAULT_PORT = 8081
 _LAST_RESORT_S = 6
 
 _log = structlog.get_logger(__name__)
+
+# What an operator can mend is one sentence; anything else is a bug, and shows itself whole.
+_CANNOT_START = (
+    AgentNotLoadableError,
+    CannotListenError,
+    FolderInUseError,
+    StoreTooNewError,
+    StoreUnavailableError,
+    ToolsNotLoadableError,
+)
 
 
 def serve_command(
@@ -55,6 +69,7 @@ def serve_command(
     agent_options: AgentOptions = NO_AGENT_OPTIONS,
     tool_options: ToolOptions = NO_TOOL_OPTIONS,
     capacity_options: CapacityOptions = NO_CAPACITY_OPTIONS,
+    record_options: RecordOptions = NO_RECORD_OPTIONS,
     drain_grace_s: float = 5.0,
     reload: bool = False,
     admit_uid: int | None = None,
@@ -76,6 +91,8 @@ def serve_command(
         What tools runs may use.
     capacity_options
         How many runs there may be.
+    record_options
+        How long runs are kept, and where.
     drain_grace_s
         Seconds for runs under way to end when the runtime is stopped.
     reload
@@ -95,10 +112,11 @@ def serve_command(
         agent = agent_options.load()
         tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
         listener = bind(host, port, auto_port=auto_port)
-        capacity, keeping = capacity_options.capacity(agent), capacity_options.keeping()
+        capacity, keeping = capacity_options.capacity(agent), capacity_options.keeping(record_options.limits())
         manager = partial(open_manager, agent, capacity=capacity, keeping=keeping)
-        anyio.run(_serve, tools, agent_options.artifacts(), manager, listener, drain_grace_s, uids)
-    except (AgentNotLoadableError, ToolsNotLoadableError, CannotListenError) as error:
+        records, artifacts = record_options.settings(), agent_options.artifacts(record_options.data_dir)
+        anyio.run(_serve, tools, artifacts, open_records(records), manager, listener, drain_grace_s, uids)
+    except _CANNOT_START as error:
         sys.exit(f"arp-runtime: {error}")
 
 
@@ -117,19 +135,19 @@ def _reload(host: str, port: int, auto_port: bool, agent: str, drain_grace_s: fl
 async def _serve(
     tools: AbstractAsyncContextManager[Mapping[str, OfferedTool]],
     artifacts: ArtifactFolder,
-    manager: Callable[[Workbench, Stop], AbstractAsyncContextManager[RunManager]],
+    opened_records: AbstractAsyncContextManager[Records],
+    manager: Callable[..., AbstractAsyncContextManager[RunManager]],
     listener: socket.socket,
     drain_grace_s: float,
     uids: set[int],
 ) -> None:
-    lookup = PeerLookup()
-    try:
-        async with tools as offered, stop_on_signals() as stop, manager(Workbench(offered, artifacts), stop) as runs:
-            app = create_runtime_app(runs, stop, OwnUserOnly(lookup, *uids))
-            say_ready = partial(_log.info, "listening", url=url_of(listener))
-            await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
-    finally:
-        lookup.close()
+    with PeerLookup() as lookup:
+        async with opened_records as records, tools as offered, stop_on_signals() as stop:
+            bench = Workbench(offered, artifacts)
+            async with manager(bench, stop, records=records) as runs:
+                app = create_runtime_app(runs, records, stop, OwnUserOnly(lookup, *uids))
+                say_ready = partial(_log.info, "listening", url=url_of(listener))
+                await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
 
 
 async def _drain(runs: RunManager, grace_s: float) -> None:
