@@ -24,7 +24,7 @@ SELECT * FROM instances ORDER BY instance_id;
 
 -- keep_run --
 -- Keep a run as it was.
-INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- keep_label --
 -- What a run can be found by.
@@ -32,7 +32,7 @@ INSERT OR IGNORE INTO run_labels (name, value, position) VALUES (?, ?, ?);
 
 -- keep_attempt --
 -- Keep an attempt as it was.
-INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- keep_event --
 -- Keep an event as it was.
