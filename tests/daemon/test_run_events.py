@@ -21,41 +21,41 @@ async def _lines(daemon: RunningDaemon, run_id: str, after: int = -1) -> list[di
     return [json.loads(line) for line in response.text.split("\n") if line]
 
 
-async def test_lines_of_json_tell_the_same_as_frames(daemon: RunningDaemon) -> None:
+async def test_lines_of_json_tell_the_same_as_frames(shared_daemon: RunningDaemon) -> None:
     """While the run goes on and afterwards, from the start and after every event."""
-    run_id = await daemon.submit("count to 5 quickly")
-    live = await _lines(daemon, run_id)
-    events = await daemon.events(run_id)
+    run_id = await shared_daemon.submit("count to 5 quickly")
+    live = await _lines(shared_daemon, run_id)
+    events = await shared_daemon.events(run_id)
     assert live == events
     for seen in range(len(events)):
-        assert await _lines(daemon, run_id, seen) == events[seen + 1 :]
+        assert await _lines(shared_daemon, run_id, seen) == events[seen + 1 :]
 
 
-async def test_a_watcher_that_asks_for_it_takes_its_run_along(daemon: RunningDaemon) -> None:
+async def test_a_watcher_that_asks_for_it_takes_its_run_along(shared_daemon: RunningDaemon) -> None:
     """With `on_disconnect=cancel` the run is canceled when this watcher goes away, whatever others watch it."""
-    run_id = await daemon.submit("wait 60 seconds")
-    async with daemon.client.stream("GET", f"/v1/runs/{run_id}/events?on_disconnect=cancel") as response:
+    run_id = await shared_daemon.submit("wait 60 seconds")
+    async with shared_daemon.client.stream("GET", f"/v1/runs/{run_id}/events?on_disconnect=cancel") as response:
         chunks = response.aiter_raw()
         assert await anext(chunks)
-        other = await daemon.client.head(f"/v1/runs/{run_id}/events?on_disconnect=cancel")
+        other = await shared_daemon.client.head(f"/v1/runs/{run_id}/events?on_disconnect=cancel")
         assert other.status_code == 200
-        assert (await daemon.get(f"/v1/runs/{run_id}"))["state"] == "running"
-    assert (await daemon.end(run_id))["state"] == "canceled"
+        assert (await shared_daemon.get(f"/v1/runs/{run_id}"))["state"] == "running"
+    assert (await shared_daemon.end(run_id))["state"] == "canceled"
 
 
-async def test_a_watcher_that_sees_the_end_cancels_nothing(daemon: RunningDaemon) -> None:
+async def test_a_watcher_that_sees_the_end_cancels_nothing(shared_daemon: RunningDaemon) -> None:
     """The run had ended when the watcher went."""
-    run_id = await daemon.submit("What is 1+1?")
-    response = await daemon.client.get(f"/v1/runs/{run_id}/events?on_disconnect=cancel")
+    run_id = await shared_daemon.submit("What is 1+1?")
+    response = await shared_daemon.client.get(f"/v1/runs/{run_id}/events?on_disconnect=cancel")
     assert "event: final" in response.text
-    assert (await daemon.get(f"/v1/runs/{run_id}"))["state"] == "succeeded"
+    assert (await shared_daemon.get(f"/v1/runs/{run_id}"))["state"] == "succeeded"
 
 
-async def test_a_wish_that_is_not_known_is_refused(daemon: RunningDaemon) -> None:
+async def test_a_wish_that_is_not_known_is_refused(shared_daemon: RunningDaemon) -> None:
     """400 by name, instead of a run that goes on unexpectedly."""
-    run_id = await daemon.submit("What is 1+1?")
+    run_id = await shared_daemon.submit("What is 1+1?")
     for query in ("on_disconnect=", "on_disconnect=keep", "on_disconnect=cancel&on_disconnect=cancel"):
-        refused = await daemon.client.get(f"/v1/runs/{run_id}/events?{query}")
+        refused = await shared_daemon.client.get(f"/v1/runs/{run_id}/events?{query}")
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
         assert "on_disconnect" in refused.json()["error"]["message"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -44,50 +45,55 @@ async def test_the_same_key_with_an_equal_request_is_the_same_run(daemon: Runnin
     assert (await _submit(daemon, _ADD, "k-2")).json()["run_id"] != first
 
 
-async def test_beside_a_key_the_run_id_counts_as_ever(daemon: RunningDaemon) -> None:
+async def test_beside_a_key_the_run_id_counts_as_ever(shared_daemon: RunningDaemon) -> None:
     """An id that is taken is the same run or a conflict, with whatever key it comes again."""
+    before = await _count(shared_daemon)
     body = {**_ADD, "run_id": "mine"}
     for key in ("k-1", "k-1", "k-2"):
-        assert (await _submit(daemon, body, key)).json()["run_id"] == "mine"
-    assert _error(await _submit(daemon, {**body, "input": {"goal": "x"}}, "k-3")) == (409, "run_conflict")
-    assert await _count(daemon) == 1
+        assert (await _submit(shared_daemon, body, key)).json()["run_id"] == "mine"
+    assert _error(await _submit(shared_daemon, {**body, "input": {"goal": "x"}}, "k-3")) == (409, "run_conflict")
+    assert await _count(shared_daemon) == before + 1
 
 
-async def test_two_hundred_clients_with_one_submission_make_one_run(daemon: RunningDaemon) -> None:
-    """Known by its key or by its id: all get 202 and the same run."""
-    answers: dict[str, list[tuple[int, str]]] = {"key": [], "id": []}
+async def test_two_hundred_clients_with_one_key_make_one_run(shared_daemon: RunningDaemon) -> None:
+    """None of them gives an id; all get 202 and the same run."""
+    before = await _count(shared_daemon)
+    answers: list[tuple[int, str]] = []
 
-    async def submit(by: str) -> None:
-        body, keys = (_ADD, ["one"]) if by == "key" else ({**_ADD, "run_id": "one"}, [])
-        response = await _submit(daemon, body, *keys)
-        answers[by].append((response.status_code, response.json()["run_id"]))
+    async def submit() -> None:
+        response = await _submit(shared_daemon, _ADD, "one")
+        answers.append((response.status_code, response.json()["run_id"]))
 
     async with anyio.create_task_group() as tasks:
-        for number in range(400):
-            tasks.start_soon(submit, ("key", "id")[number % 2])
-    for given in answers.values():
-        assert len(given) == 200
-        [(status, run_id)] = set(given)
-        assert status == 202
-        await daemon.end(run_id)
-    assert await _count(daemon) == 2
+        for _ in range(200):
+            tasks.start_soon(submit)
+    assert len(answers) == 200
+    [(status, run_id)] = set(answers)
+    assert status == 202
+    await shared_daemon.end(run_id)
+    assert await _count(shared_daemon) == before + 1
 
 
-async def test_what_is_no_key_is_refused(daemon: RunningDaemon) -> None:
+async def test_what_is_no_key_is_refused(shared_daemon: RunningDaemon) -> None:
     """Empty, with a space, too long, twice, or not ASCII: 400, and no run is made."""
+    before = await _count(shared_daemon)
     for keys in ([b""], [b"a b"], [b"k" * 256], [b"a", b"b"], [b"\xfc"]):
         headers = [(b"Idempotency-Key", key) for key in keys]
-        assert _error(await daemon.client.post("/v1/runs", json=_ADD, headers=headers)) == (400, "invalid_request")
-    longest = await _submit(daemon, _ADD, "~" * 255)
+        assert _error(await shared_daemon.client.post("/v1/runs", json=_ADD, headers=headers)) == (
+            400,
+            "invalid_request",
+        )
+    longest = await _submit(shared_daemon, _ADD, "~" * 255)
     assert longest.status_code == 202
-    assert await _count(daemon) == 1
+    assert await _count(shared_daemon) == before + 1
 
 
-async def test_each_of_a_batch_is_answered_as_if_it_had_come_alone(daemon: RunningDaemon) -> None:
+async def test_each_of_a_batch_is_answered_as_if_it_had_come_alone(shared_daemon: RunningDaemon) -> None:
     """In the order of the request: taken, the same again, a conflict, and what is wrong by its code."""
-    await daemon.submit("What is 1+1?", run_id="known")
+    before = await _count(shared_daemon)
+    await shared_daemon.submit("What is 1+1?", run_id="known")
     ceilings: dict[str, Any] = {"driver": "runtime", "template": "arp_runtime.cli:main", "max_steps": 3}
-    await daemon.put_profile("low", **ceilings)
+    await shared_daemon.put_profile("low", **ceilings)
     runs = [
         {**_ADD, "run_id": "first"},
         {"input": {"gaol": "x"}},
@@ -101,7 +107,7 @@ async def test_each_of_a_batch_is_answered_as_if_it_had_come_alone(daemon: Runni
         7,
         _ADD,
     ]
-    response = await daemon.client.post("/v1/runs:batch", json={"runs": runs})
+    response = await shared_daemon.client.post("/v1/runs:batch", json={"runs": runs})
     assert response.status_code == 200
     items = response.json()["results"]
     told = [item["status"]["run_id"] if "status" in item else item["error"]["code"] for item in items]
@@ -119,26 +125,27 @@ async def test_each_of_a_batch_is_answered_as_if_it_had_come_alone(daemon: Runni
     ]
     assert items[8]["error"]["details"]["place"] == "$.limits.max_steps"
     for run_id in ("first", "known", told[-1]):
-        assert (await daemon.end(run_id))["state"] == "succeeded"
-    assert await _count(daemon) == 3
+        assert (await shared_daemon.end(run_id))["state"] == "succeeded"
+    assert await _count(shared_daemon) == before + 3
 
 
-async def test_a_batch_has_bounds_and_no_key(daemon: RunningDaemon) -> None:
+async def test_a_batch_has_bounds_and_no_key(shared_daemon: RunningDaemon) -> None:
     """None, or more than a thousand, is refused whole; so is a key, which would be of nobody knows which run."""
+    before = await _count(shared_daemon)
+    batch = partial(shared_daemon.client.post, "/v1/runs:batch")
     for runs in ([], [_ADD] * 1001):
-        assert _error(await daemon.client.post("/v1/runs:batch", json={"runs": runs})) == (400, "invalid_request")
-    with_key = await daemon.client.post("/v1/runs:batch", json={"runs": [_ADD]}, headers={"Idempotency-Key": "k"})
-    assert _error(with_key) == (400, "invalid_request")
-    assert await _count(daemon) == 0
+        assert _error(await batch(json={"runs": runs})) == (400, "invalid_request")
+    assert _error(await batch(json={"runs": [_ADD]}, headers={"Idempotency-Key": "k"})) == (400, "invalid_request")
+    assert await _count(shared_daemon) == before
 
 
-async def test_a_batch_of_a_thousand_is_run_and_outlives_the_daemon(daemon: RunningDaemon) -> None:
+async def test_a_batch_outlives_the_daemon(daemon: RunningDaemon) -> None:
     """Answered means stored: what a daemon that is killed at once had taken, the next one finishes."""
-    runs = [{"run_id": f"b-{n}", "input": {"goal": "What is 1+1?"}} for n in range(1000)]
+    runs = [{"run_id": f"b-{n}", "input": {"goal": "What is 1+1?"}} for n in range(250)]
     response = await daemon.client.post("/v1/runs:batch", json={"runs": runs})
     assert {item["status"]["state"] for item in response.json()["results"]} == {"queued"}
     await daemon.kill()
     await daemon.start()
-    for number in (999, 500, 0):
+    for number in (249, 100, 0):
         assert (await daemon.end(f"b-{number}"))["state"] == "succeeded"
-    assert await _count(daemon) == 1000
+    assert await _count(daemon) == 250
