@@ -46,6 +46,7 @@ async def test_lists_and_cancels_know_the_same_filters(daemon: RunningDaemon) ->
     assert (await daemon.get("/v1/runs/waits"))["state"] in {"queued", "running"}
     again = (await _cancel(daemon, label=["team=search"])).json()
     assert again == {"count": 0, "run_ids": [], "dry_run": False}
+    assert (await _cancel(daemon, state=["canceled"])).json()["count"] == 0
     assert (await _cancel(daemon, all=True)).json()["run_ids"] == ["waits"]
 
 

@@ -141,8 +141,8 @@ async def test_open_runs_come_in_order_of_arrival_and_lists_newest_first(store: 
 async def test_a_wish_to_cancel_is_remembered_from_the_first_time(store: Store) -> None:
     """Asking again does not move it."""
     run = await _add(store)
-    await store.request_cancel(run.position, _NOW)
-    await store.request_cancel(run.position, _NOW + timedelta(seconds=9))
+    await store.request_cancel([run.position], _NOW)
+    await store.request_cancel([run.position], _NOW + timedelta(seconds=9))
     found = await store.find_run("r1")
     assert found is not None
     assert found.cancel_requested_at == _NOW
@@ -197,7 +197,7 @@ async def test_whatever_of_a_run_is_changed_behind_the_stores_back_is_reported(
     """Its state, its times, its instance: all are covered, however the run came to be as it is."""
     run = await _add(store)
     await store.start_attempts([Attempt(run.position, 1, "r1", "inst_1", 0, _NOW)])
-    await store.request_cancel(run.position, _NOW)
+    await store.request_cancel([run.position], _NOW)
     await store.append(Append([], [RunEnd(run.position, RunState.SUCCEEDED, _NOW, b'{"ok":true}')]))
     assert (await store.find_run("r1")) is not None
     _damage(path, f"UPDATE runs SET {change}")

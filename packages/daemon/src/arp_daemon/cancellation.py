@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import anyio
 import structlog
 from msgspec.structs import replace
 
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _OPEN = (RunState.QUEUED, RunState.RUNNING)
-# So many runs at a time are read, and so many are canceled in one commit or a few.
-_PAGE = 1000
-_AT_ONCE = 256
+# So many runs are canceled in one commit: enough to share a sync, few enough to hold up nobody else.
+_PAGE = 500
 MAX_SHOWN_IDS = 1000
 
 
@@ -53,7 +51,7 @@ class Cancellation:
         When this returns, each is canceled, or is to be, on the disk. A dry run only counts.
 
         Raises:
-            ServiceError: of the first run that could not be canceled; others may have been.
+            StoreUnavailableError: the store refuses; some of the runs may have been canceled.
         """
         wanted = _open_ones(wanted)
         count, shown, before = 0, list[str](), None
@@ -63,7 +61,7 @@ class Cancellation:
                 break
             run_ids = [run.run_id for run in page]
             if not dry_run:
-                await self._cancel_all(run_ids)
+                await self._dispatcher.cancel_all(run_ids)
             count, before = count + len(page), page[-1].position
             shown += run_ids[: MAX_SHOWN_IDS - len(shown)]
         return Canceled(count, shown)
@@ -75,29 +73,9 @@ class Cancellation:
     async def _cancel_left(self, run_id: str) -> None:
         _log.info("watcher_left", run_id=run_id)
         try:
-            await keep_trying(lambda: self._cancel_one(run_id), self._stop)
+            await keep_trying(lambda: self._dispatcher.cancel_all([run_id]), self._stop)
         except ServiceError as error:
             _log.error("run_not_canceled", run_id=run_id, error=error.message)
-
-    async def _cancel_all(self, run_ids: list[str]) -> None:
-        limiter = anyio.CapacityLimiter(_AT_ONCE)
-        errors: list[ServiceError] = []
-
-        async def cancel(run_id: str) -> None:
-            async with limiter:
-                try:
-                    await self._cancel_one(run_id)
-                except ServiceError as error:
-                    errors.append(error)
-
-        async with anyio.create_task_group() as tasks:
-            for run_id in run_ids:
-                tasks.start_soon(cancel, run_id)
-        if errors:
-            raise errors[0]
-
-    async def _cancel_one(self, run_id: str) -> None:
-        await self._dispatcher.cancel(run_id)
 
 
 def _open_ones(wanted: RunFilter) -> RunFilter:

@@ -37,7 +37,7 @@ from arp_daemon.run_traces import RunTraces
 from arp_daemon.runs import RunManager
 from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
-from arp_daemon.submission import RunIntake
+from arp_daemon.submission import Submissions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -68,7 +68,7 @@ class Daemon:
     drains: Drains
     restarts: RollingRestarts
     starter: Starter
-    intake: RunIntake
+    submissions: Submissions
     pool: PoolKeeper
     runs: RunManager
     traces: RunTraces
@@ -135,7 +135,7 @@ async def _take_up(
     matcher = Matcher(instances, profiles)
     open_runs = OpenRuns(store, queue, stop)
     runs = RunManager(store, open_runs)
-    intake = RunIntake(store, runs, open_runs, Admission(matcher, profiles, queue, settings.max_queued_bytes))
+    submissions = Submissions(store, runs, open_runs, Admission(matcher, profiles, queue, settings.max_queued_bytes))
     dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
     pool = PoolKeeper(profiles, instances, creator, matcher, open_runs, queue, stop)
     open_runs.on_end, open_runs.redactor = dispatcher.on_end, preparation.redactor
@@ -165,7 +165,7 @@ async def _take_up(
         drains,
         restarts,
         starter,
-        intake,
+        submissions,
         pool,
         runs,
         RunTraces(store, runs, instances, preparation.redactor),

@@ -95,11 +95,20 @@ class Dispatcher:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        run = await self._runs.request_cancel(run_id)
-        link = None if run is None else self._links.get(run.instance_id or "")
-        if run is not None and link is not None:
-            link.cancel(run)
+        if self._open_runs.find(run_id) is None:
+            await self._runs.record(run_id)
+        await self.cancel_all([run_id])
         return await self._runs.status(run_id)
+
+    async def cancel_all(self, run_ids: list[str]) -> None:
+        """Cancel those of the runs that have not ended, together: in one commit, and one more for those that wait."""
+        runs = [run for run_id in run_ids if (run := self._open_runs.find(run_id)) is not None]
+        if runs:
+            await self._open_runs.request_cancel(runs)
+        for run in runs:
+            link = self._links.get(run.instance_id or "")
+            if link is not None and not run.ended:
+                link.cancel(run)
 
     def on_ready(self, instance: Instance) -> None:
         """An instance takes runs from now on."""

@@ -112,12 +112,15 @@ class OpenRuns:
         return run
 
     @whole
-    async def request_cancel(self, run: OpenRun) -> None:
-        """Remember, on the disk, that a run is to be canceled; one that waits ends at once."""
-        await self._store.request_cancel(run.position, utc_now())
-        run.cancel_requested = True
-        if self._queue.remove(run):
-            await self.end_canceled(run)
+    async def request_cancel(self, runs: list[OpenRun]) -> None:
+        """Remember, on the disk, that runs are to be canceled; those that wait end at once, together."""
+        await self._store.request_cancel([run.position for run in runs], utc_now())
+        for run in runs:
+            run.cancel_requested = True
+        waiting = [run for run in runs if self._queue.remove(run)]
+        ends = [take_end(run, _canceled(run), at_instance=False) for run in waiting]
+        if ends:
+            await self._put(list(zip(waiting, ends, strict=True)))
 
     @whole
     async def start_attempts(self, runs: list[OpenRun], instance_id: str, ceilings: Ceilings) -> None:
@@ -240,7 +243,7 @@ class OpenRuns:
 
     async def end_canceled(self, run: OpenRun) -> None:
         """End a run as canceled that no instance works on."""
-        await self.fail(run, canceled(proven=True))
+        await self.end(run, _canceled(run))
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -303,3 +306,7 @@ class OpenRuns:
 
     async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
         await keep_trying(write, self._stop)
+
+
+def _canceled(run: OpenRun) -> RunResult:
+    return error_result(run.run_id, canceled(proven=True))

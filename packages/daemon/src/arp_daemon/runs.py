@@ -62,21 +62,6 @@ class RunManager:
         """Return the run if it has not ended."""
         return self._open_runs.find(run_id)
 
-    async def request_cancel(self, run_id: str) -> OpenRun | None:
-        """Remember, on the disk, that a run is to be canceled. None when it has ended already.
-
-        Raises:
-            RunNotFoundError: there is no such run.
-        """
-        run = self._open_runs.find(run_id)
-        if run is None:
-            await self.record(run_id)
-            run = self._open_runs.find(run_id)
-        if run is None:
-            return None
-        await self._open_runs.request_cancel(run)
-        return None if run.ended else run
-
     def wake_watchers(self) -> None:
         """Let streams notice that the process is closing."""
         for run in self._open_runs.all():

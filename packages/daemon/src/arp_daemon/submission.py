@@ -51,7 +51,7 @@ class _Submission:
         return str(self.request.run_id)
 
 
-class RunIntake:
+class Submissions:
     """Accepts runs."""
 
     def __init__(self, store: Store, runs: RunManager, open_runs: OpenRuns, admission: Admission) -> None:

@@ -40,14 +40,14 @@ def run_collection_routes(daemon: Daemon) -> list[Route]:
         daemon.stop.check()
         key = read_idempotency_key(request)
         body = await read_struct(request, RunRequest)
-        return StructResponse(await daemon.intake.submit(body, key), 202)
+        return StructResponse(await daemon.submissions.submit(body, key), 202)
 
     async def submit_runs(request: Request) -> Response:
         daemon.stop.check()
         if HEADER in request.headers:
             raise InvalidRequestError(f"{HEADER}: is for one run; give each run of a batch a run_id.")
         items = await read_run_batch(request)
-        taken = iter(await daemon.intake.submit_all([item for item in items if isinstance(item, RunRequest)]))
+        taken = iter(await daemon.submissions.submit_all([item for item in items if isinstance(item, RunRequest)]))
         outcomes = [next(taken) if isinstance(item, RunRequest) else item for item in items]
         return StructResponse(RunBatchResponse(results=[batch_item(outcome) for outcome in outcomes]))
 

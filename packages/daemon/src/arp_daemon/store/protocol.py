@@ -46,8 +46,8 @@ class Store(Protocol):
     async def append(self, batch: Append) -> None:
         """Add events, end runs and attempts, and move a relay's cursor, all or nothing."""
 
-    async def request_cancel(self, position: int, at: datetime) -> None:
-        """Remember that a run is to be canceled."""
+    async def request_cancel(self, positions: list[int], at: datetime) -> None:
+        """Remember that runs are to be canceled."""
 
     async def find_run(self, run_id: str) -> RunRecord | None:
         """Return the run, or None."""

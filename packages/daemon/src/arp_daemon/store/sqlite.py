@@ -133,13 +133,13 @@ class SqliteStore:
 
         await self._database.write(work)
 
-    async def request_cancel(self, position: int, at: datetime) -> None:
+    async def request_cancel(self, positions: list[int], at: datetime) -> None:
         """See `Store`."""
-        row = (to_microseconds(at), position)
+        rows = [(to_microseconds(at), position) for position in positions]
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute(_Q["request_cancel"], row)
-            _sum_rows(db, [position])
+            db.executemany(_Q["request_cancel"], rows)
+            _sum_rows(db, positions)
 
         await self._database.write(work)
 
