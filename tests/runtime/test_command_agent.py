@@ -99,6 +99,19 @@ async def test_a_command_calls_tools() -> None:
     assert told.result.usage == {"steps": 2, "tool_calls": 2, "tokens": 0}
 
 
+async def test_what_is_told_before_a_call_comes_before_it() -> None:
+    """Although events and calls go two ways."""
+    told = await _told(
+        """
+        for n in 1 2 3 4 5; do
+          echo '{"type": "step", "data": {"name": "call"}}'
+          echo '{"tool_id": "echo", "args": {"text": "x"}}' >&"$ARP_TOOLS_FD"; read -r answer <&"$ARP_TOOLS_FD"
+        done
+        """
+    )
+    assert [event["type"] for event in told.events] == ["step", "tool_call", "tool_result"] * 5 + ["final"]
+
+
 async def test_the_exit_code_is_the_outcome() -> None:
     """Whatever was told before, with what was said so far; the code is in the details."""
     told = await _told("""echo '{"type": "token", "data": {"text": "so far"}}'; exit 3""")

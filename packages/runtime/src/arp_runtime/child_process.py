@@ -51,15 +51,18 @@ async def running(
     finally:
         for passed in own:
             passed.close()
-    async with anyio.create_task_group() as tasks:
-        assert process.stderr
-        tasks.start_soon(_read, process.stderr, on_stderr)
-        try:
-            yield process
-        finally:
-            with anyio.CancelScope(shield=True):
-                await _end(process, grace_s)
-    await process.aclose()
+    try:
+        async with anyio.create_task_group() as tasks:
+            assert process.stderr
+            tasks.start_soon(_read, process.stderr, on_stderr)
+            try:
+                yield process
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await _end(process, grace_s)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
 
 
 @asynccontextmanager

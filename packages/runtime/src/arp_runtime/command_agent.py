@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from anyio.abc import UNIXSocketStream
 
@@ -45,6 +46,8 @@ MAX_LINE_BYTES = 1024 * 1024
 _STDERR_PIECE = 64 * 1024
 _MAX_STDERR_BYTES = 1024 * 1024
 _BY_SIGNAL = 128
+# Of the event loop: it sees that the pipe can be read, reads it, and wakes who waits for that.
+_TURNS_FROM_PIPE_TO_EVENT = 5
 
 
 class _ToolCall(msgspec.Struct, forbid_unknown_fields=True):
@@ -193,12 +196,19 @@ async def _answer_calls(calls: UNIXSocketStream, context: AgentContext) -> None:
     """Call the tools that the command asks for, one after the other."""
     try:
         async for line in read_lines(calls, MAX_LINE_BYTES):
+            await _let_events_be_told()
             answer = await _call_tool(line, context)
             await calls.send(msgspec.json.encode(answer) + b"\n")
     except LineTooLongError as exc:
         raise InvalidEventError(f"A call of a tool: {exc}.") from exc
     except anyio.BrokenResourceError:  # it did not wait for the answer
         return
+
+
+async def _let_events_be_told() -> None:
+    """What a command wrote to stdout before it called is in the pipe: it is told before the call is."""
+    for _ in range(_TURNS_FROM_PIPE_TO_EVENT):
+        await anyio.lowlevel.checkpoint()
 
 
 async def _call_tool(line: bytes, context: AgentContext) -> dict[str, Any]:
