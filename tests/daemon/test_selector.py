@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec import UNSET
 
-from arp_daemon.selector import Selector, least_loaded, read_selector
+from arp_daemon.selector import Selector, by_load, read_selector
 from arp_model import RunRequestRuntimeSelector
 
 
@@ -53,7 +53,11 @@ def test_every_given_part_has_to_fit(selector: Selector, admitted: bool) -> None
 def test_the_least_loaded_instance_with_a_free_slot_is_chosen() -> None:
     """Load decides; a full instance is no candidate, however small its load."""
     full = _Candidate("full", free_slots=0, load=1)
-    light = _Candidate("light", free_slots=1, load=2)
-    heavy = _Candidate("heavy", free_slots=60, load=3)
-    assert least_loaded([heavy, full, light]) is light
-    assert least_loaded([full]) is None
+    light = _Candidate("light", free_slots=2, load=1)
+    heavy = _Candidate("heavy", free_slots=2, load=2)
+    given = []
+    for chosen in by_load([heavy, full, light]):
+        given.append(chosen.instance_id)
+        chosen.free_slots, chosen.load = chosen.free_slots - 1, chosen.load + 1
+    assert given == ["light", "heavy", "light", "heavy"]
+    assert list(by_load([full])) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,8 @@ async def running_liar(*features: str) -> AsyncIterator[str]:
             assert process.stdout is not None
             yield (await process.stdout.receive()).decode().strip()
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # somebody has killed it
+                process.kill()
 
 
 async def put_liar(daemon: RunningDaemon, *features: str, name: str = "default", **exec_: Any) -> None:

@@ -4,6 +4,7 @@ Usage: liar.py HOST PORT [FEATURE...]. It prints its address. What it does not l
 echoed at once. The goals:
 
 - a key of `_WORDS`: what it says in events. After all but "deaf" the run goes on until it is canceled.
+- "refuse-503-twice": it is busy, until it is asked for the third time; "refuse-400": it never takes the run.
 - `hand-over-LIE`, `status-LIE`, `result-LIE`: with LIE, a key of `_LIES`, it answers that call.
 
 A feature `stream-LIE` is a lie of the instance: with it, it answers whoever wants the stream of all events.
@@ -28,6 +29,7 @@ _features: list[str] = []
 _changed = threading.Condition()
 _feed: list[bytes] = []
 _runs: dict[str, _Run] = {}
+_refused: list[str] = []
 
 
 class _Run:
@@ -117,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/runs":
             request = json.loads(body)
             run = _Run(request["run_id"], request["input"]["goal"])
-            lie = run.lies_about("hand-over")
+            lie = run.lies_about("hand-over") or _refusal(run)
             self.answer(200, _take(run)) if lie is None else lie(self, run)
         elif verb == "cancel" and run_id in _runs:
             _runs[run_id].state = "running" if _runs[run_id].goal == "deaf" else "canceled"
@@ -176,6 +178,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"".join(fresh) or b": still here\n\n")
             except OSError:
                 return
+
+
+def _refusal(run: _Run) -> Callable[[_Handler, _Run], None] | None:
+    """No lie: some runs are refused."""
+    oh_no = {"error": {"code": "oh", "message": "no"}}
+    if run.goal == "refuse-400":
+        return lambda handler, _run: handler.answer(400, oh_no)
+    if run.goal == "refuse-503-twice" and len(_refused) < 2:
+        _refused.append(run.run_id)
+        return lambda handler, _run: handler.answer(503, oh_no)
+    return None
 
 
 def _garble(handler: _Handler, _run: _Run) -> None:

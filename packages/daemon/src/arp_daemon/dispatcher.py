@@ -14,7 +14,7 @@ import structlog
 from arp_daemon.exec_spec import retries_of
 from arp_daemon.link import Link
 from arp_daemon.open_run import WITH_INSTANCE
-from arp_daemon.selector import least_loaded
+from arp_daemon.selector import by_load
 from arp_service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Dispatcher:
         """Assign for ever. One task. When the daemon stops, what is queued stays queued."""
         while not self._stop.requested.is_set():
             for selector in self._queue.selectors():
-                await self._assign(selector)
+                self._assign(selector)
             with anyio.move_on_after(_LOOK_OVER_S):
                 await self._queue.changed.wait()
 
@@ -153,24 +153,24 @@ class Dispatcher:
 
     # ---------------------------------------------------------------------------------------------------------
 
-    async def _assign(self, selector: Selector) -> None:
+    def _assign(self, selector: Selector) -> None:
+        """Never waits: what is slow for one selector keeps no other waiting."""
         staying = [link for link in self._links.values() if not link.instance.leaving]
         admitted = [link for link in staying if selector.admits(link.instance)]
         if not admitted:
-            await self._check_hope(selector)
-        while self._queue.waiting(selector):
-            instance = least_loaded([link.instance for link in admitted])
-            if instance is None:
-                return  # the pool keeper starts another one, where there may be one
+            self._check_hope(selector)
+        # Where they end before the queue does, the pool keeper starts another one, if there may be one.
+        for instance in by_load([link.instance for link in admitted]):
+            if not self._queue.waiting(selector):
+                return
             self._links[instance.instance_id].give(self._queue.take(selector))
 
-    async def _check_hope(self, selector: Selector) -> None:
+    def _check_hope(self, selector: Selector) -> None:
         """Runs that wait for what can never come are told so: their instance or profile has been deleted."""
         try:
             self._matcher.check(selector)
         except ServiceError as error:
-            for run in list(self._queue.drain(selector)):
-                await self._open_runs.fail(run, error)
+            self._tasks.start_soon(self._open_runs.fail_all, list(self._queue.drain(selector)), error)
 
     async def _keep_link(self, link: Link) -> None:
         """The outermost boundary of a link: what goes wrong in it costs its instance, and nothing else."""

@@ -49,6 +49,7 @@ _log = structlog.get_logger(__name__)
 # up after this.
 _OWN_ENDING_S = 1.0
 _NO_TIME = timedelta(0)
+_AT_ONCE = 500
 # The outcome of an attempt whose instance was gone.
 _LOST = "instance_lost"
 
@@ -89,8 +90,10 @@ class OpenRuns:
     async def _load_one(self, record: RunRecord) -> OpenRun:
         request = RunRequest.from_json(record.request)
         run = OpenRun(record, read_selector(request.runtime_selector))
-        run.next_seq = run.tail_start = await self._store.count_events(run.position)
-        attempts = await self._store.list_attempts(run.position) if run.attempt else []
+        attempts: list[Attempt] = []
+        if run.attempt:  # a run that was never handed over has no events: ten thousand of them are read at once
+            run.next_seq = run.tail_start = await self._store.count_events(run.position)
+            attempts = await self._store.list_attempts(run.position)
         self._open[run.run_id] = run
         if attempts:
             self._set_time(run, attempts[-1])
@@ -218,17 +221,19 @@ class OpenRuns:
     @whole
     async def end(self, run: OpenRun, result: RunResult, said: str | None = None) -> None:
         """End a run with a result that no event of its instance brought; `said` is what it said instead."""
-        if run.ended:
-            return
-        at_instance = run.phase in WITH_INSTANCE
-        self._queue.remove(run)
-        await self._put(
-            [(run, take_end(run, hide_in_result(result, self.redactor), said=said, at_instance=at_instance))]
-        )
+        if not run.ended:
+            await self._put([(run, self._end(run, result, said))])
 
     async def fail(self, run: OpenRun, error: ServiceError | ErrorDetail) -> None:
         """End a run with an error."""
         await self.end(run, error_result(run.run_id, error))
+
+    @whole
+    async def fail_all(self, runs: list[OpenRun], error: ServiceError | ErrorDetail) -> None:
+        """End runs with one error, many in one write."""
+        for start in range(0, len(runs), _AT_ONCE):
+            some = [run for run in runs[start : start + _AT_ONCE] if not run.ended]
+            await self._put([(run, self._end(run, error_result(run.run_id, error))) for run in some])
 
     async def fail_lying(self, run: OpenRun, lie: ProtocolError) -> None:
         """End a run whose runtime broke the protocol."""
@@ -276,6 +281,11 @@ class OpenRuns:
             run.time_left = max(run.deadline_at - attempt.dispatched_at, _NO_TIME)
             left = max(run.deadline_at - utc_now(), _NO_TIME)
             self._deadlines.set(run.run_id, left.total_seconds() + _OWN_ENDING_S)
+
+    def _end(self, run: OpenRun, result: RunResult, said: str | None = None) -> Taken:
+        at_instance = run.phase in WITH_INSTANCE
+        self._queue.remove(run)
+        return take_end(run, hide_in_result(result, self.redactor), said=said, at_instance=at_instance)
 
     async def _put(self, taken: list[tuple[OpenRun, Taken]], cursor: Cursor | None = None) -> None:
         """Store what was taken in, then show it."""

@@ -219,8 +219,7 @@ class PoolKeeper:
             return
         for selector in self._queue.selectors():
             if self._matcher.profile_to_start(selector) is profile:
-                for run in list(self._queue.drain(selector)):
-                    await self._runs.fail(run, error)
+                await self._runs.fail_all(list(self._queue.drain(selector)), error)
 
     def _stop_idle(self, profile: RuntimeProfile, spec: AnyExec, live: list[Instance], tasks: TaskGroup) -> float:
         """Stop what has been idle for long, down to `min` and `warm`."""

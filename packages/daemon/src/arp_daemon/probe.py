@@ -25,19 +25,19 @@ _PROBE_TIMEOUT_S = 5.0
 _STRAY_WORK = "abandoned_agents"
 
 
-async def probe(address: Address) -> VersionInfo:
+async def probe(address: Address, timeout_s: float = _PROBE_TIMEOUT_S) -> VersionInfo:
     """Return what the runtime says of itself, if it is healthy.
 
     Raises:
         RuntimeProbeError: nothing answers, or no healthy ARP v1 runtime.
     """
     try:
-        with anyio.fail_after(_PROBE_TIMEOUT_S):
+        with anyio.fail_after(timeout_s):
             async with runtime_client(address) as client:
                 health = await client.health()
                 version = await client.version()
     except TimeoutError as exc:
-        raise RuntimeProbeError(f"{address.endpoint} did not answer within {_PROBE_TIMEOUT_S:.0f} s.") from exc
+        raise RuntimeProbeError(f"{address.endpoint} did not answer within {timeout_s:.0f} s.") from exc
     except ArpApiError as exc:
         raise RuntimeProbeError(f"{address.endpoint} does not answer as an ARP runtime: {exc}.") from exc
     if health.status is Status.DOWN:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+# At start, nobody is waited for longer: the runs of who does not answer are lost within 5 s, and new ones are served.
+_FIND_TIMEOUT_S = 2.0
+
 _PLACE = "$.runtime_api_endpoint"
 
 
@@ -81,7 +84,7 @@ class Registrar:
         """
         try:
             check_pinned(instance.address, self._allowed)
-            instance.learn(await probe(instance.address))
+            instance.learn(await probe(instance.address, _FIND_TIMEOUT_S))
         except EndpointNotAllowedError as exc:
             _log.warning("registered_instance_let_go", instance_id=instance.instance_id, reason=exc.message)
             await self._instances.discard(instance)

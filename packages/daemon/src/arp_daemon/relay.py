@@ -221,9 +221,10 @@ def _shown(error: ErrorDetail) -> ErrorDetail:
     """A runtime's error as a run may end with it: of bounded size, and no cancel that nobody asked for."""
     code = error.code if _CODE.fullmatch(error.code) and error.code != CANCELED else "runtime_error"
     kept = ErrorDetail(code=code, message=error.message[:_MAX_MESSAGE], retryable=error.retryable)
-    details = msgspec.json.encode(error.details)
-    if error.details is not UNSET and len(details) <= _MAX_DETAILS_BYTES and not nests_too_deep(details):
-        kept.details = error.details
+    if error.details is not UNSET:
+        details = msgspec.json.encode(error.details)
+        if len(details) <= _MAX_DETAILS_BYTES and not nests_too_deep(details):
+            kept.details = error.details
     return kept
 
 

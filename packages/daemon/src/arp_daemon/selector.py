@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import UNSET
@@ -10,7 +11,7 @@ from msgspec import UNSET
 from arp_daemon.endpoint import normal_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from msgspec import UnsetType
 
@@ -77,7 +78,17 @@ def read_selector(given: RunRequestRuntimeSelector | UnsetType) -> Selector:
     return Selector(**parts) if parts else Selector(runtime_profile=DEFAULT_PROFILE)
 
 
-def least_loaded(instances: Iterable[C]) -> C | None:
-    """The instance with a free slot that has the fewest runs; the first among equals."""
-    free = [instance for instance in instances if instance.free_slots > 0]
-    return min(free, key=lambda instance: instance.load, default=None)
+def by_load(instances: Iterable[C]) -> Iterator[C]:
+    """Yield the instance that gets the next run, as long as one has a free slot: the one with the fewest runs.
+
+    The first among equals. Each has to be given its run before the next one is asked for.
+    """
+    free = [(instance.load, place, instance) for place, instance in enumerate(instances) if instance.free_slots > 0]
+    heapify(free)
+    while free:
+        _load, place, instance = free[0]
+        if instance.free_slots > 0:
+            yield instance
+            heapreplace(free, (instance.load, place, instance))
+        else:
+            heappop(free)
