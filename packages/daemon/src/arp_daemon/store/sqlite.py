@@ -99,7 +99,13 @@ class SqliteStore:
     async def insert_runs(self, runs: list[NewRun]) -> list[RunRecord | None]:
         """See `Store`."""
         rows = [(run, new_run_row(run)) for run in runs]
-        return await self._database.write(lambda db: [_insert_run(db, run, row) for run, row in rows])
+
+        def work(db: sqlite3.Connection) -> list[RunRecord | None]:
+            records = [_insert_run(db, run, row) for run, row in rows]
+            _sum_rows(db, [record.position for record in records if record is not None])
+            return records
+
+        return await self._database.write(work)
 
     async def start_attempts(self, attempts: list[Attempt]) -> None:
         """See `Store`."""
@@ -252,7 +258,6 @@ def _insert_run(db: sqlite3.Connection, run: NewRun, row: tuple[Any, ...]) -> Ru
     if taken is None:
         return None
     position, created_at = taken
-    _sum_rows(db, [position])
     db.executemany(_Q["insert_label"], [(name, value, position) for name, value in run.labels.items()])
     return RunRecord(
         position=position,
