@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import anyio.lowlevel
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -40,6 +41,7 @@ class _Submission:
     key: str | None = None
     assigned: bool = False
     selector: Selector = field(init=False)
+    body: bytes = b""
     outcome: RunStatus | ServiceError | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class Submissions:
         with ExitStack() as places:
             for submission in _undecided(submissions):
                 self._place(submission, places)
+                await anyio.lowlevel.checkpoint()  # a large batch holds up nobody else
             await self._accept(_undecided(submissions))
         return [submission.outcome for submission in submissions if submission.outcome is not None]
 
@@ -106,8 +109,8 @@ class Submissions:
         """Hold a place for a run until `places` closes, or decide why there is none."""
         request = submission.request
         try:
-            submission.selector = read_selector(request.runtime_selector)
-            places.enter_context(self._admission.place(request, submission.selector, len(request.to_json())))
+            submission.selector, submission.body = read_selector(request.runtime_selector), request.to_json()
+            places.enter_context(self._admission.place(request, submission.selector, len(submission.body)))
         except ServiceError as error:
             submission.outcome = error
 
@@ -139,11 +142,10 @@ def _undecided(submissions: list[_Submission]) -> list[_Submission]:
 
 
 def _new_run(submission: _Submission) -> NewRun:
-    request = submission.request
-    metadata = request.metadata
+    metadata = submission.request.metadata
     return NewRun(
         run_id=submission.run_id,
-        request=request.to_json(),
+        request=submission.body,
         created_at=utc_now(),
         runtime_profile=submission.selector.runtime_profile,
         labels={} if metadata is UNSET or metadata.labels is UNSET else metadata.labels,
