@@ -29,8 +29,8 @@ _CHUNK_BYTES = 64 * 1024
 # What an exit report and a launch error carry of stderr. A list of all remembered exits must fit one message,
 # even when JSON needs six bytes for each of these.
 _TAIL_BYTES = 4 * 1024
-# After a chunk that filled the pipe: what floods its log waits, at some 16 MiB/s, and not the launcher.
-_FLOOD_PAUSE = 0.004
+# After a chunk that filled the pipe: what floods its log waits, at some 4 MiB/s, and not the launcher.
+_FLOOD_PAUSE = 0.016
 # How long the end of a pipe is waited for once its writers are killed; only a process that escaped holds it.
 _DRAIN_TIMEOUT = 0.5
 
