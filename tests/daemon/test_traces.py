@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 
 import support
+from arp_daemon.instances import InstanceManager
+from arp_daemon.open_runs import OpenRuns
+from arp_daemon.redaction import Redactor
+from arp_daemon.run_queue import RunQueue
+from arp_daemon.run_traces import RunTraces
+from arp_daemon.runs import RunManager
+from arp_daemon.starter import Starter
+from arp_daemon.store import Append, NewRun, StoredEvent, open_sqlite_store
+from arp_daemon.wire_events import new_event
+from arp_model import RunEventType
+from arp_service.stopping import Stop
 from support.daemon import running_daemon
 from support.waiting import until_answer
 
@@ -67,16 +80,28 @@ async def test_the_trace_tells_the_whole_story_with_what_the_runtime_adds(daemon
     assert "Traceback" in told["data"]["traceback"]
 
 
-async def test_a_long_run_says_how_much_its_trace_leaves_out(daemon: RunningDaemon) -> None:
-    """The first events, and how many there are more."""
-    run_id = await daemon.submit("count to 10100 quickly")
-    count = len(await daemon.events(run_id))
-    entries = await _trace(daemon, run_id)
-    shown = [entry for entry in entries if entry["type"].startswith("event.")]
-    [left_out] = [entry["data"]["count"] for entry in entries if entry["type"] == "events.left_out"]
-    assert len(shown) + left_out == count > 10_000
-    assert [entry["data"]["seq"] for entry in shown] == list(range(len(shown)))
-    assert entries[-1]["type"] == "run.succeeded"
+@pytest.mark.parametrize(("bound", "most"), [("_MAX_EVENTS", 10), ("_MAX_EVENT_BYTES", 600)])
+async def test_a_long_run_says_how_much_its_trace_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    """The first events, and how many there are more, whether they are too many or too large."""
+    monkeypatch.setattr(f"arp_daemon.run_traces.{bound}", most)
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    async with open_sqlite_store(tmp_path / "store.sqlite3") as store:
+        [run] = await store.insert_runs([NewRun("long", b'{"input":{"goal":"x"}}', now)])
+        assert run is not None
+        bodies = [new_event("long", seq, RunEventType.TOKEN, now, {"text": "x" * 100_000}) for seq in range(30)]
+        for seq, body in enumerate(bodies):
+            await store.append(Append([StoredEvent(run.position, seq, "token", body)]))
+        redactor = Redactor()
+        instances = InstanceManager(store, Starter(store, redactor))
+        runs = RunManager(store, OpenRuns(store, RunQueue(), Stop()))
+        trace = (await RunTraces(store, runs, instances, redactor).read("long")).events or []
+    shown = [event.data for event in trace if event.type_ == "event.token"]
+    [left_out] = [event.data for event in trace if event.type_ == "events.left_out"]
+    assert left_out == {"count": 30 - len(shown)}
+    assert 0 < len(shown) < 30
+    assert [data["seq"] for data in shown if data] == list(range(len(shown)))
 
 
 async def test_a_runtime_that_lies_spoils_no_trace(tmp_path: Path) -> None:
