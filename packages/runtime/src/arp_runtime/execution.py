@@ -169,5 +169,10 @@ class Execution:
     def _record_failure(self, exc: BaseException, error: AgentError) -> None:
         """An AgentError is what the agent wanted to say; any other exception is a mistake."""
         level = TraceLevel.ERROR if isinstance(error, AgentFailedError) else TraceLevel.DEBUG
-        data = {"error": error.message, "traceback": "".join(traceback.format_exception(exc))}
+        data = {"error": _as_utf8(error.message), "traceback": _as_utf8("".join(traceback.format_exception(exc)))}
         self._bench.trace.record(self._context.run_id, level, "agent_failed", data)
+
+
+def _as_utf8(text: str) -> str:
+    """An exception's text may hold what no encoding has: half a surrogate pair."""
+    return text.encode(errors="backslashreplace").decode()
