@@ -6,11 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from arp_service import event_stream
 from arp_service.changed import Changed
+from arp_service.errors import UnavailableError
 from arp_service.event_stream import EventStream, Frames, read_after, wants_json_lines
 from arp_service.sse import frame, json_lines
 from arp_service.stopping import Stop
@@ -19,7 +22,6 @@ from support.serving import served
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from starlette.requests import Request
 
 _JSON_LINES = {"Accept": "application/x-ndjson"}
@@ -117,3 +119,30 @@ async def test_a_stop_is_not_taken_for_readers_that_leave() -> None:
         with anyio.fail_after(10):
             assert [chunk async for chunk in chunks]
     assert not left.is_set()
+
+
+class _BrokenLog(_Log):
+    """One that cannot be read beyond its first entry."""
+
+    async def read(self, position: int) -> Frames:
+        if position > 0:
+            raise UnavailableError("the disk is gone")
+        return await super().read(position)
+
+
+async def test_a_log_that_breaks_is_not_taken_for_a_reader_that_leaves() -> None:
+    """The stream breaks off, and nobody has gone."""
+    stop, left = Stop(), anyio.Event()
+    async with served(_app(_BrokenLog(1), stop, left.set), stop) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/events")
+    assert not left.is_set()
+
+
+async def test_a_reader_that_takes_nothing_is_dropped_and_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not take in time ends its stream."""
+    monkeypatch.setattr(event_stream, "_SEND_TIMEOUT_S", 0.05)
+    log, stop, left = _Log(500_000), Stop(), anyio.Event()
+    async with served(_app(log, stop, left.set), stop) as client, client.stream("GET", "/events"):
+        with anyio.fail_after(10):
+            await left.wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
 
 from arp_service.accept import prefers
 from arp_service.errors import InvalidRequestError
@@ -72,7 +73,7 @@ class EventStream(EventSourceResponse):
     """A log from `position` on, until it ends, the reader leaves, or the process stops.
 
     `on_left` is called, in the last breath of the answer, when the reader left before the end of the log, or took
-    nothing for so long that it was dropped; not when the process stops.
+    nothing for so long that it was dropped; not when the process stops, and not when the log cannot be read.
     """
 
     def __init__(
@@ -101,11 +102,15 @@ class EventStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; a HEAD request opens no stream that could be left."""
+        broke = False
         try:
             await super().__call__(scope, receive, send)
+        except Exception as error:
+            broke = not isinstance(error, SendTimeoutError)
+            raise
         finally:
-            left = scope["method"] == "GET" and not self._ended and not self._stop.requested.is_set()
-            if left and self._on_left is not None:
+            gone = scope["method"] == "GET" and not (broke or self._ended or self._stop.requested.is_set())
+            if gone and self._on_left is not None:
                 self._on_left()
 
     async def _follow(self, position: int) -> AsyncIterator[bytes]:
