@@ -15,7 +15,7 @@ from arp_runtime.builtin_tools import calculator, clock, echo
 from arp_runtime.default_agent import default_agent
 from arp_runtime.errors import InvalidToolArgumentsError, ToolDeniedError, ToolError
 from arp_runtime.function_tools import tool
-from runtime.scene import story
+from runtime.scene import Notes, ended, managed, request, story
 
 if TYPE_CHECKING:
     from arp_runtime.agent import AgentContext
@@ -125,7 +125,7 @@ async def test_arguments_that_do_not_fit_are_refused() -> None:
 
 
 async def test_a_tool_that_raises_anything_has_failed() -> None:
-    """The kind of exception is told, its traceback is not."""
+    """The kind of exception is told, its traceback in the trace alone."""
 
     @tool
     async def broken() -> None:
@@ -134,8 +134,11 @@ async def test_a_tool_that_raises_anything_has_failed() -> None:
     async def agent(context: AgentContext) -> None:
         await context.tools.call("broken", {})
 
-    told = await story(agent, tools=[broken])
+    notes = Notes()
+    async with managed(agent, [broken], trace=notes) as runs:
+        told = await ended(runs, runs.create(request()).run_id)
     assert told.code == "tool_failed"
+    assert "secret place" in notes.taken[1][3]["traceback"]
     assert told.result.error
     assert told.result.error.message == "broken: KeyError: 'secret place'"
 
@@ -238,6 +241,17 @@ async def test_a_timeout_of_the_tools_own_is_a_failure_like_any_other() -> None:
         raise TimeoutError("the site is slow")
 
     assert await _codes([("slow_site", {})], [slow_site]) == ["tool_failed"]
+
+
+@pytest.mark.parametrize("error", [ValueError("\ud800"), ToolError("\ud800")])
+async def test_a_tools_words_break_nothing(error: Exception) -> None:
+    """Also where no encoding has them."""
+
+    @tool
+    async def garbled() -> None:
+        raise error
+
+    assert await _codes([("garbled", {})], [garbled]) == ["tool_failed"]
 
 
 async def test_a_tool_that_exits_ends_its_call_alone() -> None:

@@ -21,19 +21,26 @@ if TYPE_CHECKING:
 
 
 async def test_a_trace_tells_of_a_run_what_its_events_do_not(client: httpx.AsyncClient) -> None:
-    """Taken, started, why the agent failed and where, and the end; each at its time, and in order."""
+    """Taken, started, with which tools, why the agent failed and where, and the end; each at its time, and in order."""
     events = await execute(client, "fail: no luck", run_id="traced")
     answer = await client.get("/v1/runs/traced/trace")
     trace = TraceResponse.from_json(answer.content).events or []
-    assert [event.type_ for event in trace] == ["run.taken", "run.started", "agent_failed", "run.ended"]
-    assert [event.seq for event in trace] == [0, 1, 2, 3]
+    assert [event.type_ for event in trace] == [
+        "run.taken",
+        "run.started",
+        "tools_offered",
+        "agent_failed",
+        "run.ended",
+    ]
+    assert [event.seq for event in trace] == [0, 1, 2, 3, 4]
     assert [event.time for event in trace] == sorted(event.time for event in trace)
     assert {event.run_id for event in trace} == {"traced"}
-    told = trace[2].to_dict()["data"]
+    assert trace[2].data == {"offered_tool_ids": ["calculator", "clock", "echo"], "count": 3}
+    told = trace[3].to_dict()["data"]
     assert "no luck" in told["error"]
     assert "Traceback" in told["traceback"]
     assert "Traceback" not in json.dumps([event.data for event in events])
-    assert trace[3].data == {"state": "failed"}
+    assert trace[4].data == {"state": "failed"}
 
 
 async def test_a_run_that_is_not_there_has_no_trace(client: httpx.AsyncClient) -> None:

@@ -22,6 +22,7 @@ from arp_runtime.halt import Halt
 from arp_runtime.results import as_agent_error, encode_output
 from arp_runtime.tool_policy import ToolPolicy
 from arp_runtime.tools import ToolBox
+from arp_runtime.trace import as_utf8
 from arp_service.info import utc_now
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 # Some thirty years; the clock's arithmetic needs an end.
 _MAX_TIMEOUT_MS = 10**12
+# A registry can have a thousand, and each run's trace tells of them.
+_MAX_TOOLS_TOLD = 100
 # A larger output is written into an artifact, and does not travel with every copy of the result.
 MAX_OUTPUT_BYTES = 1024 * 1024
 OUTPUT_ARTIFACT = "output.json"
@@ -68,7 +71,7 @@ class Execution:
         self._bench = bench
         self._ends_at = float("inf")
         self.budget = Budget(request.limits, self._halt.now)
-        box = ToolBox(run_id, bench.tools, ToolPolicy(request.tool_policy), self.budget, log.append)
+        box = ToolBox(run_id, bench.tools, ToolPolicy(request.tool_policy), self.budget, bench.trace, log.append)
         self._context = AgentContext(
             request, run_id, box, self.budget, self._halt, bench.artifacts, bench.trace, log.append
         )
@@ -92,6 +95,7 @@ class Execution:
         Returns when the agent's work has stopped, however late.
         """
         self._start_clock()
+        self._tell_tools()
         output, error = None, None
         if not self._scope.cancel_called:
             with self._scope:
@@ -120,6 +124,11 @@ class Execution:
     def without_output(self, error: AgentError) -> Outcome:
         """The outcome of a run whose agent gave what cannot stand in a result."""
         return Outcome(RunState.FAILED, None, error, self.budget.usage(), self._artifacts())
+
+    def _tell_tools(self) -> None:
+        tool_ids = [tool.tool_id for tool in self._context.tools.list()]
+        data = {"offered_tool_ids": tool_ids[:_MAX_TOOLS_TOLD], "count": len(tool_ids)}
+        self._bench.trace.record(self._context.run_id, TraceLevel.DEBUG, "tools_offered", data)
 
     def _call_off(self) -> None:
         self._on_halt()
@@ -169,10 +178,5 @@ class Execution:
     def _record_failure(self, exc: BaseException, error: AgentError) -> None:
         """An AgentError is what the agent wanted to say; any other exception is a mistake."""
         level = TraceLevel.ERROR if isinstance(error, AgentFailedError) else TraceLevel.DEBUG
-        data = {"error": _as_utf8(error.message), "traceback": _as_utf8("".join(traceback.format_exception(exc)))}
+        data = {"error": as_utf8(error.message), "traceback": as_utf8("".join(traceback.format_exception(exc)))}
         self._bench.trace.record(self._context.run_id, level, "agent_failed", data)
-
-
-def _as_utf8(text: str) -> str:
-    """An exception's text may hold what no encoding has: half a surrogate pair."""
-    return text.encode(errors="backslashreplace").decode()

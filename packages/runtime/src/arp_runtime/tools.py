@@ -7,12 +7,12 @@ and tells the run's watchers of it. So no agent can go round either.
 from __future__ import annotations
 
 import time
+import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import structlog
-
-from arp_model import RunEventType
+from arp_model import RunEventType, TraceLevel
 from arp_runtime.errors import AgentError, InvalidToolArgumentsError, ToolDeniedError, ToolError, ToolNotFoundError
+from arp_runtime.trace import as_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from arp_runtime.budget import Budget
     from arp_runtime.offered_tools import OfferedTool
     from arp_runtime.tool_policy import ToolPolicy
-
-_log = structlog.get_logger(__name__)
+    from arp_runtime.trace import Trace
 
 
 class CallOrigin(NamedTuple):
@@ -55,7 +54,7 @@ class Tool(Protocol):
 class ToolBox:
     """The tools of one run, given to its agent as `context.tools`."""
 
-    __slots__ = ("_budget", "_policy", "_record", "_run_id", "_tools")
+    __slots__ = ("_budget", "_policy", "_record", "_run_id", "_tools", "_trace")
 
     def __init__(
         self,
@@ -63,12 +62,14 @@ class ToolBox:
         tools: Mapping[str, OfferedTool],
         policy: ToolPolicy,
         budget: Budget,
+        trace: Trace,
         record: Callable[[RunEventType, dict[str, Any]], None],
     ) -> None:
         self._run_id = run_id
         self._tools = tools
         self._policy = policy
         self._budget = budget
+        self._trace = trace
         self._record = record
 
     def list(self) -> Sequence[ToolDefinition]:
@@ -102,8 +103,9 @@ class ToolBox:
             self._record(RunEventType.TOOL_RESULT, {**named, **_failure(error, started)})
             raise
         except (Exception, SystemExit) as exc:
-            _log.warning("tool_failed", run_id=self._run_id, tool_id=tool_id, exc_info=True)
-            failed = ToolError(f"{tool_id}: {type(exc).__name__}: {exc}")
+            told = {**named, "traceback": as_utf8("".join(traceback.format_exception(exc)))}
+            self._trace.record(self._run_id, TraceLevel.WARN, "tool_failed", told)
+            failed = ToolError(as_utf8(f"{tool_id}: {type(exc).__name__}: {exc}"))
             self._record(RunEventType.TOOL_RESULT, {**named, **_failure(failed, started)})
             raise failed from exc
         outcome = {"ok": True, "result": result, "duration_ms": _ms_since(started)}
@@ -121,7 +123,7 @@ class ToolBox:
 
 
 def _failure(error: AgentError, started: float) -> dict[str, Any]:
-    described = {"code": error.code, "message": error.message}
+    described = {"code": error.code, "message": as_utf8(error.message)}
     return {"ok": False, "error": described, "duration_ms": _ms_since(started)}
 
 

@@ -93,3 +93,8 @@ class RunTrace:
     def entries(self) -> list[TraceTold]:
         """The entries, in the order in which they came."""
         return [told for told, _ in self._entries]
+
+
+def as_utf8(text: str) -> str:
+    """An exception's text may hold what no encoding has: half a surrogate pair."""
+    return text.encode(errors="backslashreplace").decode()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from arp_runtime.runs import Run
 
 # Members that name and count; all other text may be, or repeat, a prompt.
-_SHOWN = frozenset({"tool_id", "call_id", "name", "code", "ok", "seq", "state", "limit"})
+_SHOWN = frozenset({"tool_id", "offered_tool_ids", "call_id", "name", "code", "ok", "seq", "state", "limit"})
 
 
 class Entry(NamedTuple):
