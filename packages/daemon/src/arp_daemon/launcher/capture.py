@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -25,12 +27,15 @@ __all__ = ["Capture", "Output", "log_path"]
 
 _logger = logging.getLogger(__name__)
 
-_CHUNK_BYTES = 64 * 1024
+# The size of a pipe, as far as the kernel gives it (pipe(7)), and of a read: a flood costs few reads then.
+_PIPE_BYTES = 256 * 1024
 # What an exit report and a launch error carry of stderr. A list of all remembered exits must fit one message,
 # even when JSON needs six bytes for each of these.
 _TAIL_BYTES = 4 * 1024
-# After a chunk that filled the pipe: what floods its log waits, at some 4 MiB/s, and not the launcher.
-_FLOOD_PAUSE = 0.016
+# After a read of more than a line or two: the pipe fills meanwhile, so that a flood costs few reads and waits itself,
+# at some 16 MiB/s.
+_MUCH_BYTES = 8 * 1024
+_PAUSE = 0.016
 # How long the end of a pipe is waited for once its writers are killed; only a process that escaped holds it.
 _DRAIN_TIMEOUT = 0.5
 
@@ -54,6 +59,8 @@ class Capture:
         self._done = anyio.Event()
         self._read_fd, self.write_fd = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_fd, False)
+        with suppress(PermissionError):  # its user has too many large ones
+            fcntl.fcntl(self._read_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def close_write_end(self) -> None:
         """Close the launcher's copy of the child's end; a second call does nothing."""
@@ -75,10 +82,10 @@ class Capture:
 
     async def _copy(self) -> bool:
         await anyio.wait_readable(self._read_fd)
-        data = os.read(self._read_fd, _CHUNK_BYTES)
+        data = os.read(self._read_fd, _PIPE_BYTES)
         self._take(data if self._hiding is None else self._hiding.feed(data) if data else self._hiding.flush())
-        if len(data) == _CHUNK_BYTES:
-            await anyio.sleep(_FLOOD_PAUSE)
+        if len(data) >= _MUCH_BYTES:
+            await anyio.sleep(_PAUSE)
         return bool(data)
 
     def _take(self, data: bytes) -> None:
