@@ -25,30 +25,64 @@ from support.liars import put_liar, running_liar
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from arp_daemon.store import Store
     from support.daemon import RunningDaemon
 
 
-def _event(token: str | None, seq: int, type_: RunEventType = RunEventType.TOKEN, **data: Any) -> WireEvent:
-    return WireEvent(str(token), seq, type_, utc_now(), data)
+_DEFAULT = Selector(runtime_profile="default")
+
+
+def _event(token: str, seq: int, type_: RunEventType = RunEventType.TOKEN, **data: Any) -> WireEvent:
+    return WireEvent(token, seq, type_, utc_now(), data)
+
+
+class _Scene:
+    """One run, with a real store and no instance: the test says what one would."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.queue = RunQueue()
+        self.runs = OpenRuns(store, self.queue, Stop())
+
+    async def accept(self) -> None:
+        (record,) = await self.store.insert_runs([NewRun("r", b'{"input":{"goal":"x"}}', utc_now())])
+        assert record is not None
+        self.run = self.runs.add(record, _DEFAULT)
+
+    async def start(self) -> str:
+        """Claim the run for the instance `i`, and return the attempt's token."""
+        assert self.queue.take(_DEFAULT) is self.run
+        self.run.phase = Phase.ASSIGNED
+        await self.runs.start_attempts([self.run], "i", Ceilings())
+        return str(self.run.token)
+
+
+async def test_a_refused_attempt_is_no_lost_one(tmp_path: Path) -> None:
+    """With one retry, a run that was refused before is tried again when its instance is lost, and once."""
+    async with open_sqlite_store(tmp_path / "db") as store:
+        scene = _Scene(store)
+        await scene.accept()
+        await scene.start()
+        await scene.runs.queue_again(scene.run, "busy")
+        for expected in (False, True):
+            await scene.start()
+            scene.run.phase = Phase.SENT
+            await scene.runs.lose(scene.run, 1, proven=True)
+            assert scene.run.ended is expected
 
 
 async def test_what_an_old_attempt_still_says_is_dropped(tmp_path: Path) -> None:
     """Also from the same instance, and also its end; the daemon's seq has no gap across attempts."""
     async with open_sqlite_store(tmp_path / "db") as store:
-        queue = RunQueue()
-        runs = OpenRuns(store, queue, Stop())
-        selector = Selector(runtime_profile="default")
-        (record,) = await store.insert_runs([NewRun("r", b'{"input":{"goal":"x"}}', utc_now())])
-        assert record is not None
-        run = runs.add(record, selector)
-        queue.take(selector)
-        await runs.start_attempts([run], "i", Ceilings())
-        old, run.phase = run.token, Phase.SENT
+        scene = _Scene(store)
+        await scene.accept()
+        runs, run = scene.runs, scene.run
+        old = await scene.start()
+        run.phase = Phase.SENT
         await runs.apply("i", [_event(old, 0, text="old")], None)
         await runs.try_again(run)
-        queue.take(selector)
-        await runs.start_attempts([run], "i", Ceilings())
-        new, run.phase = run.token, Phase.SENT
+        new = await scene.start()
+        run.phase = Phase.SENT
         await runs.apply("i", [_event(new, 0, text="new")], None)
         await runs.apply("i", [_event(old, 1, text="late"), _event(old, 2, RunEventType.FINAL, ok=True)], None)
         assert not run.ended
@@ -56,9 +90,9 @@ async def test_what_an_old_attempt_still_says_is_dropped(tmp_path: Path) -> None
         assert not run.ended
         await runs.apply("i", [_event(new, 1, RunEventType.FINAL, ok=True)], None)
         assert (run.ended, run.state) == (True, RunState.SUCCEEDED)
-        events = await store.list_events(record.position, 0, 10)
+        events = await store.list_events(run.position, 0, 10)
         assert [(e.seq, e.type) for e in events] == [(0, "token"), (1, "step"), (2, "token"), (3, "final")]
-        attempts = await store.list_attempts(record.position)
+        attempts = await store.list_attempts(run.position)
         assert [(a.attempt, a.token, a.outcome) for a in attempts] == [
             (1, "r", "instance_lost"),
             (2, new, "succeeded"),
@@ -80,7 +114,7 @@ async def test_a_lost_run_is_tried_again_as_often_as_its_profile_allows(daemon: 
     assert len({entry["instance_id"] for entry in dispatched}) == 2
 
 
-async def test_a_hand_over_that_is_refused_uses_up_no_retry(daemon: RunningDaemon) -> None:
+async def test_a_hand_over_that_is_refused_is_tried_again(daemon: RunningDaemon) -> None:
     """Busy is asked again later, however often; a run that is refused for good has the instance's own error."""
     await put_liar(daemon, "events")
     assert (await daemon.result(await daemon.submit("refuse-503-twice")))["output"] == {"echo": "refuse-503-twice"}

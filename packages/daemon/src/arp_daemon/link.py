@@ -172,6 +172,8 @@ class Link:
                 self._tasks.start_soon(self._hand_over, run)
 
     async def _hand_over(self, run: OpenRun) -> None:
+        if run.ended:  # its time was over before it was its turn
+            return
         run.phase = Phase.SENT
         self._take_outcomes([run], [await self._relay.hand_over(self._request_of(run), str(run.token))])
 
