@@ -237,3 +237,28 @@ async def test_the_log_is_json_lines() -> None:
     async with running_runtime() as runtime:
         assert await runtime.stop() == 0
     assert [json.loads(line)["event"] for line in runtime.log] == ["listening"]
+
+
+_LOGGER = '''
+"""An agent that logs."""
+
+import logging
+
+
+async def agent(context):
+    logging.getLogger("mine").warning("thinking")
+'''
+
+
+async def test_what_an_agent_logs_bears_its_run(tmp_path: Path) -> None:
+    """Also through the standard library's logging: each line has the run_id."""
+    (tmp_path / "logger.py").write_text(_LOGGER)
+    async with (
+        running_runtime("--agent", "./logger.py:agent", cwd=tmp_path) as runtime,
+        httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client,
+    ):
+        for run_id in ("r1", "r2"):
+            await execute(client, "x", run_id=run_id)
+        assert await runtime.stop() == 0
+    said = [json.loads(line) for line in runtime.log if "thinking" in line]
+    assert [(line["event"], line["run_id"]) for line in said] == [("thinking", "r1"), ("thinking", "r2")]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
 import pytest
 
 from arp_model import RunEvent
@@ -13,7 +15,7 @@ from runtime.streams import SeenEvent, execute, following, read_all
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import httpx
+    from support.runtime import RunningRuntime
 
 
 async def _take(events: AsyncIterator[SeenEvent], count: int) -> list[SeenEvent]:
@@ -135,6 +137,29 @@ async def test_many_followers_see_the_same(client: httpx.AsyncClient) -> None:
     assert len(seen) == 50
     assert all(events == seen[0] for events in seen)
     assert len(seen[0]) == 22
+
+
+async def test_a_thousand_watchers_of_one_run_miss_nothing(runtime: RunningRuntime, client: httpx.AsyncClient) -> None:
+    """They come while it goes on, each over a connection of its own, and every one sees each event once."""
+    goal = "count to 60"
+    await client.post("/v1/runs", json={"run_id": "star", "input": {"goal": goal}})
+    port = httpx.URL(runtime.base_url).port or 0
+    head = f"GET /v1/runs/star/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+    seen: Counter[tuple[str, ...]] = Counter()
+
+    async def watch() -> None:
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(head)
+            answer = b"".join([chunk async for chunk in stream])
+        seen[tuple(line[4:] for line in answer.decode().splitlines() if line.startswith("id: "))] += 1
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(1000):
+                tasks.start_soon(watch)
+    [(ids, watchers)] = seen.items()
+    assert watchers == 1000
+    assert ids == tuple(map(str, range(62)))
 
 
 async def test_a_follower_that_does_not_read_slows_nobody(client: httpx.AsyncClient) -> None:
