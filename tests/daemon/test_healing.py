@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,9 +17,10 @@ from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.daemon import RunningDaemon
+
+_PLAIN = Path(__file__).parent.parent / "support" / "bestiary" / "plain_runtime.py"
 
 
 _DEAF = """
@@ -246,3 +248,49 @@ async def test_an_instance_that_is_deleted_while_it_starts_does_not_come_to_life
         (starting,) = await _until(daemon, lambda found: [i["state"] for i in found] == ["starting"])
         assert (await daemon.client.delete(f"/v1/instances/{starting['instance_id']}")).status_code == 204
     assert await daemon.instances() == []
+
+
+async def _until_only(
+    daemon: RunningDaemon, names: set[str], other_than: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Wait until these profiles, and no others, have an instance each, ready and none of the old ones."""
+    old = {i["instance_id"] for i in other_than.values()}
+    found = await _until(
+        daemon,
+        lambda found: (
+            [i["runtime_profile"] for i in sorted(found, key=lambda i: i["runtime_profile"])] == sorted(names)
+            and all(i["state"] == "ready" and i["instance_id"] not in old for i in found)
+        ),
+    )
+    return {i["runtime_profile"]: i for i in found}
+
+
+async def test_what_ends_by_itself_is_replaced_as_its_profile_says(daemon: RunningDaemon) -> None:
+    """Exit code 0 is replaced by `always` alone, a signal by all but `never`; a profile put anew starts anew."""
+    ours = {"driver": "runtime", "template": "arp_runtime.cli:main", "min": 1}
+    policies = {"always", "unexpected", "never"}
+    for policy in policies:
+        await daemon.put_profile(policy, **ours, restart=policy)
+    first = await _until_only(daemon, policies, other_than={})
+    for instance in first.values():
+        _kill(instance, signal.SIGTERM)  # our runtime ends with code 0
+    await _until_only(daemon, {"always"}, other_than=first)
+    await daemon.put_profile("unexpected", **ours, restart="unexpected")
+    assert (await daemon.client.delete("/v1/admin/runtime-profiles/never")).status_code == 204
+    await daemon.put_profile("never", **ours, restart="never")
+    second = await _until_only(daemon, policies, other_than=first)
+    for instance in second.values():
+        _kill(instance)
+    await _until_only(daemon, policies - {"never"}, other_than=second)
+
+
+async def test_an_instance_is_not_idle_while_a_run_waits_for_it(daemon: RunningDaemon) -> None:
+    """A runtime that is busy refuses runs; they are queued again, and it is not stopped under them."""
+    command = [sys.executable, str(_PLAIN), "{host}", "{port}"]
+    await daemon.put_profile(driver="command", command=command, max=1, idle_timeout_s=0.1)
+    run_id = await daemon.submit("later")
+    assert (await daemon.result(run_id))["output"] == {"echo": "later"}
+    trace = await daemon.get(f"/v1/runs/{run_id}/trace")
+    tried = [event["data"]["instance_id"] for event in trace["events"] if event["type"] == "run.dispatched"]
+    assert len(tried) == 5
+    assert len(set(tried)) == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +17,7 @@ import httpx
 import psutil
 
 from support.daemon import is_alive, running_daemon
+from support.runtime import running_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,3 +181,37 @@ async def test_a_second_signal_gives_up_running_work_at_once(tmp_path: Path) -> 
             assert await daemon.stop() == 0
         assert seen[-1] == "instance_lost"
         assert [p for p in processes if is_alive(p)] == []
+
+
+async def test_a_record_of_an_earlier_boot_is_never_taken_for_a_live_instance(daemon: RunningDaemon) -> None:
+    """The same process id and start time after another boot are another process: nothing is handed to it."""
+    created = await daemon.client.post("/v1/instances", json={"runtime_profile": "default"})
+    (before,) = created.json()["instances"]
+    await daemon.kill()
+    with closing(sqlite3.connect(daemon.data_dir / "daemon.sqlite3")) as store, store:
+        ((body,),) = store.execute("SELECT body FROM instances").fetchall()
+        facts = json.loads(body)
+        facts["boot_id"] = "00000000-0000-0000-0000-000000000000"
+        store.execute("UPDATE instances SET body = ?", [json.dumps(facts).encode()])
+    await daemon.start()
+    assert before["instance_id"] not in [i["instance_id"] for i in await daemon.instances()]
+    assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
+    (after,) = await daemon.instances()
+    assert after["extensions"]["arp.pid"] != before["extensions"]["arp.pid"]
+
+
+async def test_a_registered_runtime_is_found_again_and_there_is_one_of_it(daemon: RunningDaemon) -> None:
+    """Silent at the restart it is shown as an error; registered anew it is one, also after the next restart."""
+    async with running_runtime() as runtime:
+        port, body = int(runtime.base_url.rpartition(":")[2]), {"runtime_api_endpoint": runtime.base_url}
+        assert (await daemon.client.post("/v1/instances:register", json=body)).is_success
+        await daemon.kill()
+        await runtime.stop()
+    await daemon.start()
+    assert [i["state"] for i in await daemon.instances()] == ["error"]
+    async with running_runtime(port=port):
+        assert (await daemon.client.post("/v1/instances:register", json=body)).is_success
+        assert [i["state"] for i in await daemon.instances()] == ["ready"]
+        await daemon.kill()
+        await daemon.start()
+        assert [i["state"] for i in await daemon.instances()] == ["ready"]

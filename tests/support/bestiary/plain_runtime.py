@@ -2,6 +2,7 @@
 
 Usage: plain_runtime.py HOST PORT, or plain_runtime.py PATH of a Unix socket. The goal "fail" fails; any other is
 echoed. A run takes two looks at its status.
+The goal "later" is refused four times, as by a runtime that is busy.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+_BUSY_FOR = 4
+
 _runs: dict[str, dict[str, Any]] = {}
+_refused: list[str] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,6 +38,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path != "/v1/runs":
             self._answer(404, {"error": {"code": "not_found", "message": self.path}})
+            return
+        if body["input"]["goal"] == "later" and len(_refused) < _BUSY_FOR:
+            _refused.append(body["run_id"])
+            self._answer(503, {"error": {"code": "busy", "message": "later"}})
             return
         _runs[body["run_id"]] = {"goal": body["input"]["goal"], "looks": 0}
         self._answer(200, {"run_id": body["run_id"], "state": "queued"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,11 +15,14 @@ from arp_daemon.exec_spec import find_exec
 from arp_daemon.instance import Instance, InstanceFacts, metadata_dict
 from arp_daemon.launch_plan import plan_launch
 from arp_daemon.overrides import check_overrides
+from arp_daemon.starter import how_it_ended
 from arp_model import InstanceCreateRequestOverrides, InstanceState
 from arp_service.errors import InvalidRequestError, ServiceError
 from arp_service.ids import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from msgspec import UnsetType
 
     from arp_daemon.exec_spec import AnyExec
@@ -63,19 +67,20 @@ class InstanceCreator:
             instance.facts.overrides = None if request.overrides is UNSET else request.overrides.to_dict()
         failures: list[ServiceError] = []
 
-        async def start_one(instance: Instance) -> None:
+        async def launch_one(instance: Instance) -> None:
             try:
-                await self.start(instance, profile)
+                await self._launch(instance, profile)
             except ServiceError as exc:
                 failures.append(exc)
                 tasks.cancel_scope.cancel()
 
-        async with anyio.create_task_group() as tasks:
-            for instance in created:
-                tasks.start_soon(start_one, instance)
-        if failures:
-            await self._instances.discard_all([i for i in created if i.lifecycle is InstanceState.READY])
-            raise failures[0]
+        async with self._whole_or_gone(created):
+            async with anyio.create_task_group() as tasks:
+                for instance in created:
+                    tasks.start_soon(launch_one, instance)
+            if failures:
+                raise failures[0]
+            await self._take_in(created)
         return created
 
     def reserve(self, profile: RuntimeProfile, metadata: dict[str, object] | None = None) -> Instance:
@@ -126,6 +131,23 @@ class InstanceCreator:
         Raises:
             InstanceStartError: with the tail of its stderr.
         """
+        async with self._whole_or_gone([instance]):
+            await self._launch(instance, profile)
+            await self._take_in([instance])
+
+    @asynccontextmanager
+    async def _whole_or_gone(self, instances: list[Instance]) -> AsyncIterator[None]:
+        """Whatever goes wrong, be it that the caller has gone: nothing is left of any."""
+        try:
+            yield
+        except BaseException:
+            if left := [instance for instance in instances if self._instances.has(instance)]:
+                with anyio.CancelScope(shield=True):
+                    await self._instances.discard_all(left)
+            raise
+
+    async def _launch(self, instance: Instance, profile: RuntimeProfile) -> None:
+        """Launch it and wait until it is healthy; it gets no runs yet, and is gone where it is not."""
         try:
             surroundings = await self._preparation.surroundings(launch_details(profile))
             if surroundings.venv is not None:
@@ -138,18 +160,43 @@ class InstanceCreator:
                 nonce=str(instance.facts.nonce),
             )
             await self._starter.launch(instance, plan)
-            if instance.lifecycle is not InstanceState.STARTING or instance.exited is not None:
-                raise InstanceStartError("The instance ended while it started.")
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._instances.discard(instance)
             raise
-        self._instances.ready(instance)
+
+    async def _take_in(self, instances: list[Instance]) -> None:
+        """All of them are healthy: from now on they are found again, and get runs.
+
+        Raises:
+            InstanceStartError: one has ended meanwhile.
+        """
+        for instance in instances:
+            instance.facts.was_ready = True
+            await self._starter.record(instance)
+        for instance in instances:
+            check_starting(instance)
+        for instance in instances:
+            self._instances.ready(instance)
 
 
 def _overrides(instance: Instance) -> InstanceCreateRequestOverrides | UnsetType:
     given = instance.facts.overrides
     return UNSET if given is None else InstanceCreateRequestOverrides.from_dict(given)
+
+
+def check_starting(instance: Instance) -> None:
+    """Refuse to take in an instance that has ended, or was deleted, while others were still starting.
+
+    Raises:
+        InstanceStartError: with its last words.
+    """
+    if instance.lifecycle is InstanceState.STARTING and instance.exited is None:
+        return
+    ended = instance.exited
+    why = "was deleted" if ended is None else how_it_ended(ended)
+    details = {"instance_id": instance.instance_id, "stderr_tail": "" if ended is None else ended.stderr_tail}
+    raise InstanceStartError(f"The instance {why} while it started.", details=details)
 
 
 def launch_details(profile: RuntimeProfile) -> AnyExec:

@@ -22,6 +22,8 @@ _Seconds = Annotated[float, Meta(gt=0, le=3600)]
 _Count = Annotated[int, Meta(ge=1, le=1000)]
 _Limit = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 _Words = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)]
+# Whatever the runtime's --agent takes; told apart from an option, and printable where it is shown.
+AgentName = Annotated[str, Meta(pattern=r"^[^-\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z", max_length=1000)]
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")]
 
 
@@ -108,7 +110,7 @@ class ExecSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class RuntimeExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="driver", tag="runtime"):
     """Our runtime with an agent. `template` names the `module:function` to fork from a warm process."""
 
-    agent: str = "default"
+    agent: AgentName = "default"
     template: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
 
 
@@ -142,7 +144,7 @@ class PythonExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True
     find_links: list[str] = []
     no_index: bool = False
     build_timeout_s: _Seconds = 600.0
-    agent: Annotated[str, Meta(min_length=1)] | None = None
+    agent: AgentName | None = None
     command: _Words | None = None
     listen: Literal["fd", "port", "uds"] | None = None
 

@@ -53,6 +53,8 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     environment: str | None = None
     """The name of the folder of the Python environment that it runs in."""
+    was_ready: bool = False
+    """It was healthy, and so was what was created together with it."""
     overrides: dict[str, Any] | None = None
     """What the client who created it has set."""
     replaces: str | None = None
@@ -69,11 +71,6 @@ class InstanceFacts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     limits: dict[str, Any] = {}
     """What holds each limit of its profile on this machine, as the launcher says."""
     features: list[str] = []
-
-    @property
-    def was_ready(self) -> bool:
-        """Whether it was ever healthy: what it is, and that it is ours, has been seen."""
-        return self.runtime_version is not None
 
     @property
     def identity(self) -> ProcessIdentity | None:
@@ -97,6 +94,8 @@ class Instance:
         self.paused = False
         """It said that it is busy: nothing for a moment."""
         self.error: str | None = None
+        self.last_words = ""
+        """The tail of its stderr, where it ended badly."""
         self.ready_since = 0.0
         self.idle_since = 0.0
         """When its last run ended, by the event loop's clock."""
@@ -207,8 +206,7 @@ class Instance:
         if outdated:
             extensions["arp.outdated"] = True
         if self.error is not None:
-            tail = "" if self.exited is None else self.exited.stderr_tail
-            extensions["arp.error"] = {"reason": self.error, "stderr_tail": tail}
+            extensions["arp.error"] = {"reason": self.error, "stderr_tail": self.last_words}
         if facts.limits:
             extensions["arp.limits"] = facts.limits
         if self.stuck:

@@ -67,6 +67,10 @@ class InstanceManager:
         """The managed instances of a profile that are on their way out; their processes still live."""
         return [i for i in self._managed_of(name) if i.lifecycle is InstanceState.STOPPING or i.leaving]
 
+    def falling_of(self, name: str | None) -> list[Instance]:
+        """Those that failed and are being cleared away: what becomes of them is not accounted for yet."""
+        return [i for i in self._managed_of(name) if i.lifecycle is InstanceState.STOPPING and not i.leaving]
+
     def _managed_of(self, name: str | None) -> list[Instance]:
         return [i for i in self._instances.values() if i.facts.managed and i.runtime_profile == name]
 
@@ -96,7 +100,9 @@ class InstanceManager:
         """
         if instance.lifecycle is not InstanceState.READY:
             return
-        tail = "" if instance.exited is None else instance.exited.stderr_tail
+        if instance.exited is not None:
+            instance.last_words = instance.exited.stderr_tail
+        tail = instance.last_words
         _log.warning("instance_dropped", instance_id=instance.instance_id, reason=reason, stderr_tail=tail)
         if instance.facts.managed:
             await self.discard(instance, grace_s=0.0)
@@ -163,16 +169,20 @@ class InstanceManager:
                     tasks.start_soon(self._starter.stop, instance, 0.0)
 
     async def discard(self, instance: Instance, grace_s: float | None = None) -> None:
-        """Whatever state it is in: no process and no record of it is left. `grace_s` None: as its profile says."""
+        """Whatever state it is in: no process and no record of it is left. `grace_s` None: as its profile says.
+
+        It is gone at the very end, and who awaits this goes on before anybody else sees that: an end is accounted for
+        before it is made up for.
+        """
         instance.lifecycle = InstanceState.STOPPING
         if instance.facts.managed:
             await self._starter.stop(instance, grace_s)
-        instance.lifecycle = InstanceState.STOPPED
-        self._instances.pop(instance.instance_id, None)
         try:
             await self._store.delete_instance(instance.instance_id)
         except StoreUnavailableError as exc:  # the next start finds the record, and no process to it
             _log.warning("instance_record_stays", instance_id=instance.instance_id, error=exc.message)
+        instance.lifecycle = InstanceState.STOPPED
+        self._instances.pop(instance.instance_id, None)
         instance.changed.notify()
         self.on_gone(instance)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-# A hung instance is noticed after one pause and three looks: 12 s.
+# A hung instance is noticed after one pause and three looks of that length: 12 s.
 _LOOK_EVERY_S = 3.0
 _LOOKS = 3
 # At the latest, the pool is looked over this often, should a change have been missed.
@@ -62,9 +62,8 @@ class PoolKeeper:
         self._runs = runs
         self._queue = queue
         self._stop = stop
-        self._health: dict[tuple[str, int], Health] = {}
+        self._health: dict[str, Health] = {}
         self._asked_for: Counter[str] = Counter()
-        self._given_up: Counter[str] = Counter()
         self._looking_for: set[str] = set()
 
     # -- what others tell ------------------------------------------------------------------------------------
@@ -74,7 +73,7 @@ class PoolKeeper:
         for instance in instances:
             name = str(instance.runtime_profile)
             self._asked_for[name] += 1
-            self._health.pop((name, self._profiles.version(name)), None)
+            self._health.pop(name, None)
             self._instances.clear_errors(name)
 
     def let_go(self, instance: Instance) -> None:
@@ -82,6 +81,12 @@ class PoolKeeper:
         if instance.leaving or not instance.facts.managed:
             return
         self._asked_for[str(instance.runtime_profile)] -= self._asked_for[str(instance.runtime_profile)] > 0
+
+    def forget(self, name: str) -> None:
+        """A profile was deleted: another one of its name has no past."""
+        self._health.pop(name, None)
+        self._asked_for.pop(name, None)
+        self._instances.clear_errors(name)
 
     def on_exit(self, instance: Instance, reason: str) -> None:
         """An instance ended by itself. One that was on its way out counts as no crash."""
@@ -96,7 +101,7 @@ class PoolKeeper:
         elif self._asked_for[name]:
             self._asked_for[name] -= 1
         else:
-            self._given_up[name] += 1
+            self._health_of(profile).given_up += 1
         self._queue.changed.notify()
 
     # -- the tasks -------------------------------------------------------------------------------------------
@@ -112,23 +117,22 @@ class PoolKeeper:
                     await self._queue.changed.wait()
 
     async def watch(self, instance: Instance) -> None:
-        """Look at a ready instance now and then; drop it when it hangs, let it go when it is spent."""
+        """Look at a ready instance now and then; drop it when it hangs, let it go when it is spent.
+
+        One bad answer alone is no reason.
+        """
+        missed = 0
         async with anyio.create_task_group() as tasks:
             while instance.lifecycle is InstanceState.READY:
-                await anyio.sleep(_LOOK_EVERY_S)
-                match await self._look(instance):
-                    case Condition.SILENT:
-                        await self._instances.drop(instance, f"did not answer for {_LOOKS * _LOOK_EVERY_S:.0f} s")
-                    case Condition.SPENT if instance.facts.managed and not instance.leaving:
-                        _log.warning("instance_spent", instance_id=instance.instance_id)
-                        tasks.start_soon(self._instances.drain, instance, None)
-
-    async def _look(self, instance: Instance) -> Condition:
-        for _ in range(_LOOKS):
-            condition = await look_at(instance.address, _LOOK_EVERY_S)
-            if condition is not Condition.SILENT:
-                return condition
-        return Condition.SILENT
+                began = anyio.current_time()
+                condition = await look_at(instance.address, _LOOK_EVERY_S)
+                missed = missed + 1 if condition is Condition.SILENT else 0
+                if missed >= _LOOKS:
+                    await self._instances.drop(instance, f"did not answer well {missed} times in a row")
+                elif condition is Condition.SPENT and instance.facts.managed and not instance.leaving:
+                    _log.warning("instance_spent", instance_id=instance.instance_id)
+                    tasks.start_soon(self._instances.drain, instance, None)
+                await anyio.sleep_until(began + _LOOK_EVERY_S)
 
     # ---------------------------------------------------------------------------------------------------------
 
@@ -146,8 +150,6 @@ class PoolKeeper:
             orphan = instance.facts.managed and self._profiles.find(instance.runtime_profile) is None
             if orphan and instance.lifecycle is InstanceState.READY and not instance.leaving:
                 instance.leave()
-                self._asked_for.pop(str(instance.runtime_profile), None)
-                self._given_up.pop(str(instance.runtime_profile), None)
                 tasks.start_soon(self._instances.drain, instance, instance.facts.stop_grace_s)
 
     async def _look_for(self, instance: Instance) -> None:
@@ -165,7 +167,8 @@ class PoolKeeper:
         live = self._instances.of_profile(profile.runtime_profile)
         demand = self._demand(profile, live)
         room = spec.max - len(self._instances.leaving_of(profile.runtime_profile))
-        missing = wanted(spec, demand, len(live), spec.concurrency or 1, room) - len(live)
+        falling = len(self._instances.falling_of(profile.runtime_profile))
+        missing = wanted(spec, demand, len(live), spec.concurrency or 1, room) - len(live) - falling
         if missing <= 0:
             return self._stop_idle(profile, spec, live, tasks)
         if obstacle := self._creator.obstacle(spec):
@@ -195,7 +198,7 @@ class PoolKeeper:
             busy=sum(i.load > 0 for i in live),
             queued_runs=queued,
             free_slots=sum(i.free_slots for i in live) + starting * live[0].concurrency if live else 0,
-            given_up=self._given_up[profile.runtime_profile],
+            given_up=self._health_of(profile).given_up,
         )
 
     async def _start(self, profile: RuntimeProfile, instance: Instance) -> None:
@@ -203,6 +206,7 @@ class PoolKeeper:
             await self._creator.start(instance, profile)
         except ServiceError as exc:
             _log.warning("instance_start_failed", error=exc.message, **(exc.details or {}))
+            instance.last_words = str((exc.details or {}).get("stderr_tail", ""))
             self._crashed(profile.runtime_profile, instance, exc.message, 0.0)
             await self._give_up_waiting(profile, exc)
         else:
@@ -255,5 +259,8 @@ class PoolKeeper:
 
     def _health_of(self, profile: RuntimeProfile) -> Health:
         """An upsert makes a new version, which has no past."""
-        key = (profile.runtime_profile, self._profiles.version(profile.runtime_profile))
-        return self._health.setdefault(key, Health())
+        name, version = profile.runtime_profile, self._profiles.version(profile.runtime_profile)
+        if name not in self._health or self._health[name].version != version:
+            self._health[name] = Health(version)
+            self._instances.clear_errors(name)
+        return self._health[name]

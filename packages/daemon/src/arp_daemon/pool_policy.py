@@ -23,12 +23,16 @@ PATIENCE = 3
 class Health:
     """How the instances of one profile have fared; times are seconds of a monotonic clock."""
 
+    version: int = 0
+    """Of the profile; another version has no past."""
     crashes: deque[float] = field(default_factory=deque)
     """When the last ones crashed, within the window."""
     streak: int = 0
     """Crashes in a row, without an instance that proved itself."""
     not_before: float = 0.0
     """No start before this time."""
+    given_up: int = 0
+    """Instances that ended, and by the restart policy were not replaced."""
     broken: str | None = None
     """Why nothing is started any more, until somebody changes something."""
 

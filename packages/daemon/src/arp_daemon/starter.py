@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 import structlog
 from msgspec import to_builtins
 
@@ -141,9 +142,8 @@ class Starter:
             if held["by"] == "nothing":
                 _log.warning("limit_not_held", instance_id=instance.instance_id, limit=name, reason=held["note"])
         # Stored before it is healthy: a daemon that dies now finds it again.
-        await self._put(instance)
+        await self.record(instance)
         instance.learn(await self._until_ready(launcher, instance, launched, plan))
-        await self._put(instance)
         self._check_present(launcher)
 
     def _check_present(self, launcher: LauncherClient) -> None:
@@ -159,7 +159,12 @@ class Starter:
             raise LauncherGoneError("there is no launcher at the moment")
         return self._launcher
 
-    async def _put(self, instance: Instance) -> None:
+    async def record(self, instance: Instance) -> None:
+        """Write what is known of it to the disk.
+
+        Raises:
+            InstanceStartError: the store does not take it.
+        """
         try:
             await self._store.put_instance(instance.record())
         except StoreUnavailableError as exc:

@@ -68,6 +68,7 @@ def profile_routes(daemon: Daemon) -> list[Route]:
                 f"Runtime profile {name!r} has {len(users)} instances; delete them first, or use ?force=true.",
                 details={"instance_ids": [i.instance_id for i in users]},
             )
+        daemon.pool.forget(name)
         await daemon.profiles.delete(name)  # what still runs is drained and stopped by the pool's keeper
         return Response(status_code=204)
 
