@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,6 @@ import psutil
 from support.waiting import until, until_answer
 
 if TYPE_CHECKING:
-    from anyio.abc import SocketStream
-
     from support.daemon import RunningDaemon
 
 _GATED = Path(__file__).parent.parent / "support" / "bestiary" / "gated_runtime.py"

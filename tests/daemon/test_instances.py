@@ -56,7 +56,7 @@ async def test_defaults_and_overrides_take_effect_at_launch(daemon: RunningDaemo
             "args": ["--drain-grace-s"],
             "tool_registry_url": "http://127.0.0.1:1",
         },
-        "extensions": {"arp.exec": {"driver": "runtime"}},
+        "extensions": {"arp.exec": {"driver": "command", "command": _PLAIN}},
     }
     assert (await daemon.client.put(f"{_EXEC}/tuned", json=body)).is_success
     overrides = {"env": {"B": "2"}, "args": ["4"], "tool_registry_url": "http://127.0.0.1:2"}
