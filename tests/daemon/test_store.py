@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import anyio
@@ -256,3 +257,11 @@ async def test_damaged_profiles_instances_and_attempts_are_found(store: Store, p
     with pytest.raises(CorruptRecordError):
         await store.list_attempts(run.position)
     assert len(store.damaged) == 3
+
+
+def test_migrations_are_numbered_without_a_gap_or_a_double() -> None:
+    """The number of a file is the schema's version after it."""
+    names = sorted(
+        f.name for f in files("arp_daemon.store").joinpath("migrations").iterdir() if f.name.endswith(".sql")
+    )
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
