@@ -94,10 +94,18 @@ def _authorities() -> ssl.SSLContext:
 
 
 def _transport(url: httpx.URL, max_answer_bytes: int) -> httpx.AsyncBaseTransport:
-    proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
+    proxy = None if _is_this_machine(url.host) or proxy_bypass(url.host) else getproxies().get(url.scheme)
     verify = _authorities() if url.scheme == "https" else _NO_AUTHORITIES
     inner = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, proxy=proxy)
     return _CarefulTransport(inner, max_answer_bytes, looks_up=proxy is None)
+
+
+def _is_this_machine(host: str) -> bool:
+    """By its name alone; no proxy can reach what listens here."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _CarefulTransport(httpx.AsyncBaseTransport):
