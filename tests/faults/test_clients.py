@@ -30,7 +30,7 @@ async def test_many_clients_that_submit_one_id_at_once_make_one_run(
 ) -> None:
     """Half of them mean another run: either half gets the one run, the other a conflict; it is executed once."""
     await scene.put_agent("noted")
-    rounds = times(20)
+    rounds = times(20, 1)
     for number in range(rounds):
         bodies = [
             request("POST", "/v1/runs", b'{"run_id": "one-%d", "input": {"goal": "%b-%d"}}' % (number, goal, number))

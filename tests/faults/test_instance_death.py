@@ -52,7 +52,7 @@ async def test_nothing_of_a_killed_launcher_lives_on_and_its_runs_end_or_are_tri
     once, retried = Load(scene.daemon, "once", rate=25), Load(scene.daemon, "retried", rate=25)
     await scene.put_agent(profile="once", max=2, concurrency=4)
     await scene.put_agent(profile="retried", max=2, concurrency=4, retries=RETRIES)
-    kills = times(50)
+    kills = times(50, 3)
     async with once.running(), retried.running():
         gone = [await kill_launcher(scene) for _ in range(kills)]
     outcome, outcome_retried = await outcome_of(scene, once), await outcome_of(scene, retried)

@@ -27,7 +27,7 @@ async def test_a_stream_that_is_cut_at_every_event_shows_the_stored_log_byte_for
     """While the run goes on, and after it: each reader takes one event a connection, and misses and repeats nothing."""
     await scene.put_agent("counting")
     cuts = 0
-    for _ in range(times(20)):
+    for _ in range(times(20, 1)):
         run_id = await scene.daemon.submit("40")
         seen: list[bytes] = []
         async with anyio.create_task_group() as tasks:
