@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
+import pytest
 
 if TYPE_CHECKING:
     from support.daemon import RunningDaemon
@@ -72,3 +76,17 @@ async def test_a_daemon_that_stops_cancels_nothing_by_closing_its_streams(daemon
     assert await daemon.stop() == 0
     await daemon.start()
     assert (await daemon.end(second))["state"] == "succeeded"
+
+
+async def test_a_log_that_has_lost_its_end_is_cut_and_not_shown_as_whole(daemon: RunningDaemon) -> None:
+    """A reader must not take what is left for all that there was."""
+    run_id = await daemon.submit("count to 3 quickly")
+    await daemon.end(run_id)
+    await daemon.stop()
+    with closing(sqlite3.connect(daemon.data_dir / "daemon.sqlite3")) as store, store:
+        store.execute("DELETE FROM run_events WHERE type = 'final'")
+    await daemon.start()
+    with pytest.raises(httpx.RemoteProtocolError):
+        await daemon.events(run_id)
+    beyond = await daemon.client.get(f"/v1/runs/{run_id}/events", params={"after": 100})
+    assert (beyond.status_code, beyond.content) == (200, b"")

@@ -206,6 +206,15 @@ async def test_whatever_of_a_run_is_changed_behind_the_stores_back_is_reported(
         await store.find_run("r1")
 
 
+async def test_an_event_that_is_missing_is_reported(store: Store, path: Path) -> None:
+    """A damaged key hides it: what follows it is not shown as if nothing were wrong."""
+    run = await _add(store)
+    await store.append(Append([StoredEvent(run.position, seq, "token", b"{}") for seq in range(4)], []))
+    _damage(path, "DELETE FROM run_events WHERE seq = 1")
+    with pytest.raises(CorruptRecordError, match=r"event 1 .* is missing"):
+        await store.list_events(run.position, 0, 10)
+
+
 async def test_the_store_can_be_asked_whether_it_takes_writes(store: Store) -> None:
     """`check` writes for real."""
     await store.check()

@@ -70,7 +70,7 @@ async def test_grandchildren_that_have_left_their_session_end_with_their_instanc
             await _until_dead(grandchildren)
             for run_id in runs:
                 assert (await scene.daemon.result(run_id))["error"]["code"] in {"instance_lost", "canceled"}
-        await scene.put_agent("escaping", max=1, concurrency=2, stop_grace_s=0.1, max_queued=number)
+        await scene.put_agent("escaping", max=1, concurrency=2, stop_grace_s=0.1, max_queued=1000 + number)
     tell(
         "grandchildren in sessions of their own", f"{rounds * len(endings) * 2} escaped, all ended with their instance"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arp_daemon.errors import CorruptRecordError
+from arp_daemon.wire_events import LAST_TYPES
 from arp_service.event_stream import Frames
 from arp_service.sse import frame
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 # So many events at a time are read from the store, and may share one send.
 _PAGE = 500
+_LAST = frozenset(type_.value for type_ in LAST_TYPES)
 
 
 class RunLog:
@@ -33,6 +36,8 @@ class RunLog:
         events = await self._store.list_events(self._stored_at, position, _PAGE)
         body = b"".join(frame(str(e.seq), e.type, e.event) for e in events)
         ended = not events and run is None and await self._has_ended()
+        if ended:
+            await self._check_end(position)
         return Frames(body, position + len(events), ended)
 
     async def wait(self, position: int) -> None:
@@ -40,6 +45,17 @@ class RunLog:
         run = self._runs.find_open(self._run_id)
         if run is not None and run.frames_from(position) == []:
             await run.changed.wait()
+
+    async def _check_end(self, position: int) -> None:
+        """A log without its last event has lost it. Who asks for more than there ever was gets nothing.
+
+        Raises:
+            CorruptRecordError: so it is.
+        """
+        before = await self._store.list_events(self._stored_at, position - 1, 1) if position else []
+        if (before and before[0].type not in _LAST) or not position:
+            what = f"event {position} of run {self._run_id!r}"
+            raise CorruptRecordError(f"The stored {what} is missing.", details={"record": what})
 
     async def _has_ended(self) -> bool:
         return (await self._runs.record(self._run_id)).ended_at is not None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 # Events that are read at once: however large they are, a reader costs no more memory.
-_PAGE_BYTES = 1024 * 1024
+_PAGE_BYTES = 128 * 1024
 
 
 @contextmanager
@@ -113,6 +113,16 @@ def stored_event(position: int, seq: int, type_: str, event: bytes, stored_sum: 
     if _sum(f"{position}:{seq}:{type_}", event) != stored_sum:
         raise _corrupt(f"event {seq} of the run at {position}")
     return StoredEvent(position, seq, type_, event)
+
+
+def stored_events(position: int, seq: int, rows: list[tuple[Any, ...]]) -> list[StoredEvent]:
+    """Rows of `run_events` of one run from `seq` on. There are never gaps: a row that is missing was damaged."""
+    events = [stored_event(*row) for row in rows]
+    for expected, event in enumerate(events, seq):
+        if event.seq != expected:
+            what = f"event {expected} of the run at {position}"
+            raise CorruptRecordError(f"The stored {what} is missing.", details={"record": what})
+    return events
 
 
 def event_page(rows: Iterable[Any]) -> list[Any]:

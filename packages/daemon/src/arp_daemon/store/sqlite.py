@@ -38,7 +38,7 @@ from arp_daemon.store.rows import (
     run_record,
     run_summary,
     stored_attempt,
-    stored_event,
+    stored_events,
     stored_instance,
     stored_profile,
     to_microseconds,
@@ -193,7 +193,7 @@ class SqliteStore:
         """See `Store`."""
         rows = await self._database.read(lambda db: event_page(db.execute(_Q["list_events"], (position, seq, limit))))
         with self._noting():
-            return [stored_event(*row) for row in rows]
+            return stored_events(position, seq, rows)
 
     async def count_events(self, position: int) -> int:
         """See `Store`."""
