@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+import socket
+import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -15,7 +19,6 @@ from support.runtime import running_runtime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     import httpx
 
@@ -28,6 +31,7 @@ async def agent(context):
     print(context.goal, os.environ["KEY"])
     return "said"
 """
+_PLAIN = Path(__file__).parent.parent / "support" / "bestiary" / "plain_runtime.py"
 _SECRET = "correct-horse-battery"
 # A wait for a fact that comes in milliseconds.
 _SOON_S = 30
@@ -154,3 +158,22 @@ async def test_logs_outlive_the_daemon_and_a_stop_ends_their_followers(tmp_path:
         assert await daemon.stop() == 0
         await daemon.start()
         assert (await _logs(daemon, instance_id, stream="stderr")).text.startswith(said)
+
+
+async def test_a_follower_that_never_reads_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """Promise: SIGTERM: streams end, exit 0. What a reader does not take is not waited for."""
+    script = f"yes {'x' * 200} & exec {sys.executable} {_PLAIN} $0 $1"
+    async with running_daemon(tmp_path) as daemon:
+        await daemon.put_profile(driver="command", command=["/bin/sh", "-c", script, "{host}", "{port}"])
+        instance_id = await _launch(daemon)
+        address = urlsplit(daemon.url)
+        with socket.socket() as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.connect((address.hostname, address.port))
+            path = f"/v1/instances/{instance_id}/logs?stream=stdout&follow=true&lines=10000"
+            reader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            reader.recv(1)
+            # The kernel holds some for it; the piece that comes after that is not taken.
+            while len((await _logs(daemon, instance_id, lines=10_000)).content) < 1_000_000:
+                pass
+            assert await daemon.stop() == 0

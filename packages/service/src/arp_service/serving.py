@@ -29,6 +29,8 @@ _KEEP_ALIVE_S = 75
 _REQUESTS_A_CONNECTION = 1_000_000
 # For answers under way when the server closes; streams have ended before.
 _GRACEFUL_S = 3
+# For the rest of an answer that is closed; who does not take it would hold up the end of the process.
+_CLOSE_S = 2
 # A half-open peer (its machine is gone) is noticed after about this long.
 _USER_TIMEOUT_MS = 60_000
 _KEEPIDLE_S, _KEEPINTVL_S, _KEEPCNT = 30, 10, 3
@@ -55,6 +57,14 @@ class _Connection(TCPServer):
     async def _idle_timeout(self) -> None:
         if not self._is_over:
             await super()._idle_timeout()
+
+    async def _close(self) -> None:
+        """Hypercorn waits for as long as the client takes to read the rest."""
+        giving_up = self.loop.call_later(_CLOSE_S, self.writer.transport.abort)
+        try:
+            await super()._close()
+        finally:
+            giving_up.cancel()
 
 
 hypercorn.asyncio.run.TCPServer = _Connection  # type: ignore[attr-defined]  # the only way in
