@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import sys
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,6 +14,7 @@ import anyio.to_thread
 import httpx
 import psutil
 
+from arp_daemon.store import InstanceRecord, open_sqlite_store
 from support.daemon import is_alive, running_daemon
 from support.runtime import running_runtime
 
@@ -188,11 +187,10 @@ async def test_a_record_of_an_earlier_boot_is_never_taken_for_a_live_instance(da
     created = await daemon.client.post("/v1/instances", json={"runtime_profile": "default"})
     (before,) = created.json()["instances"]
     await daemon.kill()
-    with closing(sqlite3.connect(daemon.data_dir / "daemon.sqlite3")) as store, store:
-        ((body,),) = store.execute("SELECT body FROM instances").fetchall()
-        facts = json.loads(body)
-        facts["boot_id"] = "00000000-0000-0000-0000-000000000000"
-        store.execute("UPDATE instances SET body = ?", [json.dumps(facts).encode()])
+    async with open_sqlite_store(daemon.data_dir / "daemon.sqlite3") as store:
+        (record,) = await store.list_instances()
+        facts = {**json.loads(record.body), "boot_id": "00000000-0000-0000-0000-000000000000"}
+        await store.put_instance(InstanceRecord(record.instance_id, json.dumps(facts).encode(), record.cursor))
     await daemon.start()
     assert before["instance_id"] not in [i["instance_id"] for i in await daemon.instances()]
     assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
