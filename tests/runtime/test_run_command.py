@@ -43,6 +43,11 @@ async def tidy(context):
     finally:
         print("tidied up", file=sys.stderr, flush=True)
 
+async def resisting(context):
+    await context.step("begun")
+    with anyio.CancelScope(shield=True):
+        await anyio.sleep_forever()
+
 def deaf(context):
     context.step("begun")
     time.sleep(1000)
@@ -150,9 +155,10 @@ def test_a_run_that_cannot_begin_says_why_in_one_line(
     assert why in err
 
 
-async def _interrupt(folder: Path, agent: str, words: list[bytes]) -> Done:
+async def _interrupt(folder: Path, agent: str, words: list[bytes], *options: str) -> Done:
     """Start a run, and press Ctrl-C each time it has said the next of these words."""
-    async with await anyio.open_process(_command("x", "--agent", agent), stderr=PIPE, cwd=folder) as process:
+    command = _command("x", "--agent", agent, *options)
+    async with await anyio.open_process(command, stderr=PIPE, cwd=folder) as process:
         assert process.stdout
         assert process.stderr
         lines = BufferedByteReceiveStream(process.stderr)
@@ -171,6 +177,14 @@ async def test_ctrl_c_cancels_the_run(folder: Path) -> None:
     done = await _interrupt(folder, "agents:tidy", [b"begun"])
     assert done.code == 130
     assert "tidied up" in done.err
+    assert "canceled: The run was canceled." in done.err
+
+
+@pytest.mark.parametrize("agent", ["agents:resisting", "agents:deaf"])
+async def test_an_agent_that_does_not_stop_holds_nobody_up(folder: Path, agent: str) -> None:
+    """When its grace is over the run is canceled without it, and the process ends."""
+    done = await _interrupt(folder, agent, [b"begun"], "--cancel-grace-s", "0.1")
+    assert done.code == 130
     assert "canceled: The run was canceled." in done.err
 
 

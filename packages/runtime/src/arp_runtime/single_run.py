@@ -25,7 +25,7 @@ _DATA = b"data: "
 
 @asynccontextmanager
 async def started(
-    agent: LoadedAgent, bench: Workbench, request: RunRequest, stop: Stop, keeping: Keeping | None = None
+    agent: LoadedAgent, request: RunRequest, bench: Workbench, stop: Stop, keeping: Keeping | None = None
 ) -> AsyncIterator[tuple[RunManager, Run]]:
     """The run, and the manager that executes it."""
     async with open_manager(agent, bench, stop, Capacity(1, 0), keeping) as runs:

@@ -102,6 +102,6 @@ async def run_agent_async(
     async with open_tools(own, None) as offered:
         with TemporaryDirectory() as folder:
             bench = Workbench(offered, ArtifactFolder(artifacts_dir or Path(folder)))
-            async with started(loaded, bench, asked, Stop()) as (runs, run):
+            async with started(loaded, asked, bench, Stop()) as (runs, run):
                 events = [event async for event in follow(run.log)]
                 return AgentRun(RunResult.from_json(runs.get_result(run.run_id)), events)

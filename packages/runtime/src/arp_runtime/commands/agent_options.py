@@ -10,14 +10,14 @@ from cyclopts import Parameter, validators
 
 from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
 from arp_runtime.loading import load_agent, load_local_model
-from arp_runtime.manager import CANCEL_GRACE_S, Keeping
+from arp_runtime.manager import CANCEL_GRACE_S
 from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
 
 if TYPE_CHECKING:
     from arp_runtime.agent_kinds import LoadedAgent
-    from arp_runtime.runs import Limits
 
 _AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+_Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
 _NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 
 
@@ -34,6 +34,8 @@ class AgentOptions:
         `process` calls a plain function in a process for each run, which can be killed.
     local_model
         The agent `model` asks a small language model in this process; needs the extra `local`.
+    cancel_grace_s
+        Seconds for the agent to stop when its run was canceled, or has reached a limit.
     artifacts_dir
         Where runs leave their artifacts; by default in the data dir, or else in the user's data folder.
     """
@@ -41,6 +43,7 @@ class AgentOptions:
     agent: str = "default"
     agent_isolation: Literal["none", "process"] = "none"
     local_model: Annotated[bool, Parameter(negative=())] = False
+    cancel_grace_s: _Seconds = CANCEL_GRACE_S
     artifacts_dir: Path | None = None
 
     def load(self) -> LoadedAgent:
@@ -58,7 +61,7 @@ class AgentOptions:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class CapacityOptions:
-    """How many runs there may be, and how long an agent has to stop.
+    """How many runs there may be.
 
     Parameters
     ----------
@@ -66,22 +69,15 @@ class CapacityOptions:
         How many runs execute at once; by default 100 where the agent is async, else as many as there are processors.
     max_waiting_runs
         How many more runs may wait; what is beyond that is refused with 503 `overloaded`.
-    cancel_grace_s
-        Seconds for an agent to stop when its run was canceled, or has reached a limit.
     """
 
     max_concurrent_runs: _AtLeastOne | None = None
     max_waiting_runs: _NotNegative = MAX_WAITING_RUNS
-    cancel_grace_s: float = CANCEL_GRACE_S
 
     def capacity(self, agent: LoadedAgent) -> Capacity:
         """How many, for this agent."""
         sensible = agent.at_once or concurrent_runs(agent.workplace)
         return Capacity(self.max_concurrent_runs or sensible, self.max_waiting_runs)
-
-    def keeping(self, ended: Limits) -> Keeping:
-        """How long; ended runs are kept within these limits."""
-        return Keeping(ended, self.cancel_grace_s)
 
 
 NO_AGENT_OPTIONS = AgentOptions()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -16,6 +17,7 @@ from arp_model import RunRequest, RunResult, RunState
 from arp_runtime.commands.agent_options import NO_AGENT_OPTIONS, AgentOptions
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
 from arp_runtime.loading import AgentNotLoadableError
+from arp_runtime.manager import Keeping
 from arp_runtime.single_run import follow, started
 from arp_runtime.terminal import JsonView, TerminalView
 from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
@@ -24,13 +26,13 @@ from arp_service.logs import configure_logging
 from arp_service.stopping import stop_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from arp_runtime.agent_kinds import LoadedAgent
     from arp_runtime.artifacts import ArtifactFolder
     from arp_runtime.manager import RunManager
     from arp_runtime.offered_tools import OfferedTool
+    from arp_runtime.runs import Run
     from arp_runtime.terminal import View
     from arp_service.stopping import Stop
 
@@ -86,7 +88,8 @@ def run_command(
         agent = agent_options.load()
         tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
         view: View = JsonView() if json_ else TerminalView()
-        sys.exit(anyio.run(_run, agent, tools, agent_options.artifacts(), request, view))
+        start = partial(started, agent, request, keeping=Keeping(cancel_grace_s=agent_options.cancel_grace_s))
+        sys.exit(anyio.run(_run, start, tools, agent_options.artifacts(), view))
     except (AgentNotLoadableError, ToolsNotLoadableError, _UsageError) as error:
         sys.stderr.write(f"arp-runtime: {error}\n")
         sys.exit(ExitCode.USAGE)
@@ -117,15 +120,14 @@ def _read_data(given: str) -> Any:
 
 
 async def _run(
-    agent: LoadedAgent,
+    start: Callable[[Workbench, Stop], AbstractAsyncContextManager[tuple[RunManager, Run]]],
     tools: AbstractAsyncContextManager[Mapping[str, OfferedTool]],
     artifacts: ArtifactFolder,
-    request: RunRequest,
     view: View,
 ) -> ExitCode:
     async with tools as offered, stop_on_signals() as stop:
         bench = Workbench(offered, artifacts, view)
-        async with started(agent, bench, request, stop) as (runs, run):
+        async with start(bench, stop) as (runs, run):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_when_stopped, runs, run.run_id, stop, view)
                 async for event in follow(run.log):

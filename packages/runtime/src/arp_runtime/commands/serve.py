@@ -21,7 +21,7 @@ from arp_runtime.commands.agent_options import (
 from arp_runtime.commands.record_options import NO_RECORD_OPTIONS, RecordOptions
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
 from arp_runtime.loading import AgentNotLoadableError
-from arp_runtime.manager import open_manager
+from arp_runtime.manager import Keeping, open_manager
 from arp_runtime.records import open_records
 from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_runtime.workbench import Workbench
@@ -112,7 +112,10 @@ def serve_command(
         agent = agent_options.load()
         tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
         listener = bind(host, port, auto_port=auto_port)
-        capacity, keeping = capacity_options.capacity(agent), capacity_options.keeping(record_options.limits())
+        capacity, keeping = (
+            capacity_options.capacity(agent),
+            Keeping(record_options.limits(), agent_options.cancel_grace_s),
+        )
         manager = partial(open_manager, agent, capacity=capacity, keeping=keeping)
         records, artifacts = record_options.settings(), agent_options.artifacts(record_options.data_dir)
         anyio.run(_serve, tools, artifacts, open_records(records), manager, listener, drain_grace_s, uids)
