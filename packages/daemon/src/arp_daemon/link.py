@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import structlog
+from anyio.lowlevel import checkpoint_if_cancelled
 from msgspec import UNSET
 
 from arp_daemon.ceilings import ceilings_of
@@ -158,6 +159,8 @@ class Link:
         fresh = [run for run in batch if run.phase is Phase.ASSIGNED]
         if fresh:
             await self._runs.start_attempts(fresh, self.instance.instance_id, ceilings_of(self._spec()))
+            # Where the instance has gone meanwhile, it has been decided what becomes of its runs.
+            await checkpoint_if_cancelled()
             for run in [run for run in fresh if run.time_left == _NO_TIME]:
                 await self._runs.end_timed_out(run)
         batch = [run for run in batch if not run.ended]
