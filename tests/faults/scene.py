@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import psutil
 
 from faults.leaks import files_left, processes_of, sockets_at
@@ -48,8 +49,12 @@ class BoundedDaemon(RunningDaemon):
     async def launcher(self) -> psutil.Process:
         """The launcher's process, as soon as there is one that the daemon can use."""
         await until_answer(lambda: self.get("/v1/health"), _has_launcher)
-        (launcher,) = (p for p in processes_of(self.data_dir) if _is_launcher(p))
-        return launcher
+        # One that has just started has a parent of the same name, for a moment.
+        found: list[psutil.Process] = []
+        while len(found) != 1:
+            await anyio.lowlevel.checkpoint()
+            found = [process for process in processes_of(self.data_dir) if _is_launcher(process)]
+        return found[0]
 
 
 class Scene:
@@ -98,5 +103,7 @@ def _has_launcher(health: dict[str, Any]) -> bool:
 
 
 def _is_launcher(process: psutil.Process) -> bool:
-    command = process.cmdline()
-    return "arp_daemon.launcher" in command and "--data-dir" in command
+    with suppress(psutil.NoSuchProcess):
+        command = process.cmdline()
+        return "arp_daemon.launcher" in command and "--data-dir" in command
+    return False
