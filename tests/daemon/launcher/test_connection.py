@@ -211,3 +211,18 @@ async def test_an_error_of_the_caller_comes_out_as_it_is(tmp_path: Path) -> None
         with pytest.raises(LauncherError):
             async with open_launcher(tmp_path) as launcher:
                 await launcher.stop("nobody")
+
+
+async def test_a_daemon_that_is_cancelled_can_still_end_its_launcher(tmp_path: Path) -> None:
+    """Otherwise the launcher would live on for its lease. An answer is one: the launcher has stopped everything."""
+    has_answered = False
+    with anyio.CancelScope() as scope:
+        async with open_launcher(tmp_path) as launcher:
+            try:
+                scope.cancel()
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True), anyio.fail_after(SOON):
+                    await launcher.shutdown(0.0)
+                    has_answered = True
+    assert has_answered

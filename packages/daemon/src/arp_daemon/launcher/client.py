@@ -84,11 +84,14 @@ async def open_launcher(data_dir: Path, *, lease_s: float = 60.0) -> AsyncIterat
     async with stream:
         client = await _greet(stream)
         tasks = await anyio.create_task_group().__aenter__()
-        tasks.start_soon(client.follow)
+        # Who is cancelled still has things to ask, last of all for the launcher's end.
+        following = anyio.CancelScope(shield=True)
+        tasks.start_soon(client.follow, following)
         try:
             yield client
         finally:
             await client.finish()
+            following.cancel()
             # Left by hand, because an error of the caller is not this task group's to wrap in a group.
             tasks.cancel_scope.cancel()
             await tasks.__aexit__(None, None, None)
@@ -245,12 +248,13 @@ class LauncherClient:
             with anyio.fail_after(_SEND_TIMEOUT, shield=True):
                 await self._stream.send(line)
 
-    async def follow(self) -> None:
-        """Receive answers and exits until the connection ends. Run by `open_launcher`."""
+    async def follow(self, scope: anyio.CancelScope) -> None:
+        """Receive answers and exits until the connection ends, or `scope` is cancelled. Run by `open_launcher`."""
         try:
-            while True:
-                line = await self._lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
-                self._receive(decode_message(line))
+            with scope:
+                while True:
+                    line = await self._lines.receive_until(b"\n", MAX_MESSAGE_BYTES)
+                    self._receive(decode_message(line))
         except (msgspec.DecodeError, *_BROKEN):
             # Whatever is wrong with it, this connection is of no more use; the launcher waits for its end.
             await self._stream.aclose()
