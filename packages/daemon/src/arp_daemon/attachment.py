@@ -68,15 +68,17 @@ class Attachment:
 
     async def follow_launcher(self, launcher: LauncherClient) -> None:
         """Drop instances whose process has ended. Ends when the launcher is gone."""
-        async for exited in launcher.exits():
-            instance = self._instances.find(exited.instance_id)
-            if instance is None:
-                continue
-            tail = self._redactor.text(exited.stderr_tail)
-            instance.exited = structs.replace(exited, stderr_tail=tail)
-            instance.changed.notify()
-            if instance.lifecycle is InstanceState.READY:
-                await self._instances.drop(instance, how_it_ended(exited))
+        async with anyio.create_task_group() as tasks:
+            async for exited in launcher.exits():
+                instance = self._instances.find(exited.instance_id)
+                if instance is None:
+                    continue
+                tail = self._redactor.text(exited.stderr_tail)
+                instance.exited = structs.replace(exited, stderr_tail=tail)
+                instance.changed.notify()
+                if instance.lifecycle is InstanceState.READY:
+                    # What takes long to clear away delays no news of the next one.
+                    tasks.start_soon(self._instances.drop, instance, how_it_ended(exited))
 
     async def drop_all(self) -> None:
         """The launcher is gone, and with it all that it started. What was just starting is started again."""
