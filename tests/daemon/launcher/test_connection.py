@@ -22,6 +22,7 @@ from arp_daemon.launcher import (
 )
 from arp_daemon.launcher.lock import EXIT_LOCKED, hold_lock
 from daemon.launcher.scene import SOON, WAYS, ask, living, running_launcher, spec, until_dead
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,3 +227,20 @@ async def test_a_daemon_that_is_cancelled_can_still_end_its_launcher(tmp_path: P
                     await launcher.shutdown(0.0)
                     has_answered = True
     assert has_answered
+
+
+async def test_a_daemon_that_is_cancelled_while_its_launcher_starts_can_end_it(tmp_path: Path) -> None:
+    """What has begun to start is waited for; nobody would know of it otherwise, for as long as its lease."""
+    ended: list[int] = []
+
+    async def start_and_end() -> None:
+        async with open_launcher(tmp_path) as launcher:
+            with anyio.CancelScope(shield=True):
+                await launcher.shutdown(0.0)
+                ended.append(launcher.launcher_pid)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(start_and_end)
+        await until((tmp_path / "run" / "launcher.lock").exists)
+        tasks.cancel_scope.cancel()
+    assert len(ended) == 1

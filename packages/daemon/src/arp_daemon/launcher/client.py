@@ -80,9 +80,12 @@ async def open_launcher(data_dir: Path, *, lease_s: float = 60.0) -> AsyncIterat
         paths.make()
     except OSError as exc:
         raise LauncherStartError(f"The data dir cannot be used: {exc}.") from exc
-    stream = await find_or_start(paths, lease_s)
+    # What has begun to start is waited for, each wait within its bound: who is cancelled meanwhile can still end it.
+    with anyio.CancelScope(shield=True):
+        stream = await find_or_start(paths, lease_s)
     async with stream:
-        client = await _greet(stream)
+        with anyio.CancelScope(shield=True):
+            client = await _greet(stream)
         tasks = await anyio.create_task_group().__aenter__()
         # Who is cancelled still has things to ask, last of all for the launcher's end.
         following = anyio.CancelScope(shield=True)
