@@ -73,15 +73,24 @@ def _scratch(path: Path) -> None:
             file.write(b"\xa5" * 4096)
 
 
-@pytest.mark.parametrize("damage", [_truncate, _empty, _fill, _cut_short, _scratch, Path.unlink])
+def _garble(path: Path) -> None:
+    """A schema that SQLite cannot even quote as text."""
+    whole = path.read_bytes()
+    garbled = whole.replace(b"beat INTEGER NOT NULL", b'"\xc5\nt INTEGER NOT NULL')
+    assert garbled != whole
+    path.write_bytes(garbled)
+
+
+@pytest.mark.parametrize("damage", [_garble, _truncate, _empty, _fill, _cut_short, _scratch, Path.unlink])
 async def test_a_damaged_store_is_refused_with_its_cure(path: Path, damage: Callable[[Path], None]) -> None:
     """One sentence names the file, what is wrong with it and the command; nothing is changed."""
     damage(path)
     before = _content(path)
     for _ in range(2):
-        with pytest.raises(StoreDamagedError, match=r"daemon\.sqlite3 .*arp-daemon repair --data-dir"):
+        with pytest.raises(StoreDamagedError, match=r"daemon\.sqlite3 .*arp-daemon repair --data-dir") as refused:
             async with open_sqlite_store(path):
                 pass
+        assert len(str(refused.value).splitlines()) == 1
     assert _content(path) == before
 
 

@@ -169,6 +169,9 @@ def connect(path: Path, *, damaged: bool = False) -> sqlite3.Connection:
     except sqlite3.Error:
         connection.close()
         raise
+    except UnicodeDecodeError as exc:  # SQLite names what is malformed, in bytes that are no text any more
+        connection.close()
+        raise sqlite3.DatabaseError(f"malformed database schema: {exc}") from exc
     return connection
 
 
@@ -276,10 +279,4 @@ def _translated() -> Iterator[None]:
     except sqlite3.DatabaseError as exc:
         if type(exc) is not sqlite3.DatabaseError:
             raise
-        raise _damaged(exc) from exc
-    except UnicodeDecodeError as exc:  # SQLite names what is malformed, in bytes that are no text any more
-        raise _damaged(exc) from exc
-
-
-def _damaged(exc: Exception) -> StoreUnavailableError:
-    return StoreUnavailableError(f"The store is damaged: {' '.join(str(exc).split())}.")
+        raise StoreUnavailableError(f"The store is damaged: {' '.join(str(exc).split())}.") from exc
