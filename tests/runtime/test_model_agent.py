@@ -22,6 +22,7 @@ from support.model_server import (
     never_ends,
     running_model,
     says,
+    stays_open,
     streams,
     wants,
 )
@@ -331,6 +332,14 @@ async def test_a_server_that_falls_silent_is_given_up(monkeypatch: pytest.Monkey
     monkeypatch.setattr(client, "_SILENCE_S", 0.05)
     async with running_model(is_silent) as model:
         assert (await _told(model)).code == "model_unavailable"
+
+
+async def test_an_answer_is_over_with_its_last_word() -> None:
+    """Whether its server closes it or not."""
+    async with running_model(stays_open) as model:
+        output = (await _told(model)).result.output
+    assert output
+    assert output["answer"] == "done"
 
 
 async def test_a_server_that_is_not_there_fails_the_run() -> None:

@@ -92,9 +92,17 @@ async def test_what_is_forgotten_is_forgotten_on_the_disk_too(tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "traces").iterdir()] == ["r2.jsonl"]
 
 
-@pytest.mark.parametrize("damage", ["UPDATE run_events SET event = X'7B7D'", "UPDATE runs SET result = '{}'"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE run_events SET event = X'7B7D'",
+        "UPDATE runs SET result = '{}'",
+        "UPDATE runs SET taken_at = 'never'",
+        "UPDATE trace_entries SET entry = X'00'",
+    ],
+)
 async def test_a_damaged_run_is_left_out_and_said(tmp_path: Path, damage: str) -> None:
-    """A row whose checksum fails is never served; the runtime starts without that run, and logs it."""
+    """What fails its checksum, or makes no sense, is never served; the runtime logs it, and its id can be taken again."""
     where = ("--data-dir", str(tmp_path))
     async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:
         await execute(client, "hello", run_id="bad")
@@ -106,3 +114,6 @@ async def test_a_damaged_run_is_left_out_and_said(tmp_path: Path, damage: str) -
         assert (await client.get("/v1/runs/good")).json()["state"] == "succeeded"
         damaged = [entry for entry in map(json.loads, runtime.log) if entry["event"] == "damaged_run_left_out"]
         assert [entry["run_id"] for entry in damaged] == ["bad"]
+        before = await execute(client, "hello again", run_id="bad")
+    async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:
+        assert await read_all(client, "/v1/runs/bad/events") == before

@@ -133,6 +133,17 @@ def never_ends(model: FakeModel) -> Response:
     return StreamingResponse(body(), media_type="text/event-stream")
 
 
+def stays_open(model: FakeModel) -> Response:
+    """A whole answer whose end never comes."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for piece in (chunk({"content": "done"}), *ending()):
+            yield piece
+        await model.released.wait()
+
+    return StreamingResponse(body(), media_type="text/event-stream")
+
+
 def is_silent(model: FakeModel) -> Response:
     """A stream in which nothing comes."""
 

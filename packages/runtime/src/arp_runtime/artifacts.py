@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -38,7 +39,8 @@ class ArtifactFolder:
             unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
             unfinished.replace(path)
         except (OSError, UnicodeEncodeError) as exc:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
             raise InvalidArtifactError(f"The artifact {name!r} cannot be written: {exc}.") from exc
         return _ref(name, path.as_uri())
 

@@ -81,9 +81,10 @@ async def attached(
         yield process
     finally:
         with anyio.CancelScope(shield=True):
-            process.terminate()
-            async with stop.grace(grace_s):
-                await process.wait()
+            if process.returncode is None:
+                process.terminate()
+                async with stop.grace(grace_s):
+                    await process.wait()
             await _end(process, grace_s)
 
 

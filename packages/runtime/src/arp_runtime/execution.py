@@ -19,6 +19,7 @@ from arp_runtime.errors import (
     RunCanceledError,
 )
 from arp_runtime.halt import Halt
+from arp_runtime.large_output import fit, fit_partial
 from arp_runtime.results import as_agent_error, encode_output
 from arp_runtime.tool_policy import ToolPolicy
 from arp_runtime.tools import ToolBox
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 _MAX_TIMEOUT_MS = 10**12
 # A registry can have a thousand, and each run's trace tells of them.
 _MAX_TOOLS_TOLD = 100
-# A larger output is written into an artifact, and does not travel with every copy of the result.
-MAX_OUTPUT_BYTES = 1024 * 1024
-OUTPUT_ARTIFACT = "output.json"
 
 
 class Outcome(NamedTuple):
@@ -106,20 +104,22 @@ class Execution:
             self.halt_for_timeout()
         error = self._halt.reason or error
         if error is not None:
-            return self.outcome_of(error)
+            return await self.outcome_of(error)
         return Outcome(RunState.SUCCEEDED, output, None, self._usage(), self._artifacts())
 
-    def end_halted(self) -> Outcome:
+    async def end_halted(self) -> Outcome:
         """The outcome of a run that was halted, whatever its agent still does."""
         assert self._halt.reason is not None
-        return self.outcome_of(self._halt.reason)
+        return await self.outcome_of(self._halt.reason)
 
-    def outcome_of(self, error: AgentError) -> Outcome:
+    async def outcome_of(self, error: AgentError) -> Outcome:
         """The outcome of a run that ends with an error: with what was said so far as its output."""
-        state = RunState.CANCELED if isinstance(error, RunCanceledError) else RunState.FAILED
-        said = "".join(self._context.said)
-        output = {"answer": said, "partial": True} if said else None
-        return Outcome(state, output, error, self._usage(), self._artifacts())
+        output = await fit_partial("".join(self._context.said), self._context.artifact)
+        return self._failed(output, error)
+
+    def never_begun(self, error: AgentError) -> Outcome:
+        """The outcome of a run that ends before its turn."""
+        return self._failed(None, error)
 
     def without_output(self, error: AgentError) -> Outcome:
         """The outcome of a run whose agent gave what cannot stand in a result."""
@@ -141,6 +141,10 @@ class Execution:
         self._halt.deadline = utc_now() + timedelta(seconds=self.timeout_s)
         if self.timeout_s == 0:
             self.halt_for_timeout()
+
+    def _failed(self, output: dict[str, Any] | None, error: AgentError) -> Outcome:
+        state = RunState.CANCELED if isinstance(error, RunCanceledError) else RunState.FAILED
+        return Outcome(state, output, error, self._usage(), self._artifacts())
 
     def _usage(self) -> dict[str, Any]:
         return {**self._context.usage, **self.budget.usage()}
@@ -169,11 +173,7 @@ class Execution:
             if error is not None:
                 raise error
             value = value.output
-        output, encoded = encode_output(value)
-        if len(encoded) <= MAX_OUTPUT_BYTES:
-            return output
-        await self._context.artifact(OUTPUT_ARTIFACT, encoded)
-        return {"artifact": OUTPUT_ARTIFACT, "bytes": len(encoded)}
+        return await fit(*encode_output(value), self._context.artifact)
 
     def _record_failure(self, exc: BaseException, error: AgentError) -> None:
         """An AgentError is what the agent wanted to say; any other exception is a mistake."""

@@ -24,6 +24,7 @@ from arp_runtime.turns import Capacity, Turns, concurrent_runs
 from arp_service.errors import RunConflictError, RunNotFinishedError, UnavailableError
 from arp_service.ids import check_id, new_id
 from arp_service.info import utc_now
+from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 CANCEL_GRACE_S = 5.0
 # The same at the end of the process, when every run is cancelled.
 _INTERRUPT_WAIT_S = 2.0
+# For what has happened to a run to be on the disk.
+_KEEP_S = 10.0
 # At the start, for the ends of runs that an earlier process left in the middle to be on the disk.
 _RESTORE_S = 30.0
 
@@ -105,7 +108,7 @@ class RunManager:
             OverloadedError: it takes no more runs for the moment.
             StoreUnavailableError: the run could not be kept.
 
-        Tell nobody of the run before `Run.kept` is set.
+        Tell nobody of the run before `wait_kept` has returned.
         """
         if request.run_id is UNSET:
             request.run_id = new_id("run")
@@ -150,30 +153,39 @@ class RunManager:
 
         Raises:
             RunNotFoundError: there is no such run.
+            StoreUnavailableError: it ends, and the disk does not take that now.
         """
         run = self._table.get(run_id)
         execution = self._executions.get(run_id)
         if execution is not None:
             if run.state is RunState.QUEUED:
-                self._end(run, execution.outcome_of(RunCanceledError()))
+                self._end(run, execution.never_begun(RunCanceledError()))
             else:
                 execution.halt(RunCanceledError())
-            await execution.ended.wait()
+            await self._until_shown(execution.ended, self._keeping.cancel_grace_s + _KEEP_S)
         return run
+
+    async def wait_kept(self, run: Run) -> None:
+        """Return when clients may be told of a run that was taken.
+
+        Raises:
+            StoreUnavailableError: the disk does not take it now; what becomes of it is seen by the same request again.
+        """
+        await self._until_shown(run.kept, _KEEP_S)
 
     async def drain(self, grace_s: float) -> None:
         """Let the runs under way end within `grace_s`, or until the stop is hurried; interrupt those that do not."""
         async with self._stop.grace(grace_s):
             await self._wait_all_ended()
-        for run_id, execution in list(self._executions.items()):
-            if self._table.get(run_id).state is RunState.QUEUED:
-                self._end(self._table.get(run_id), execution.outcome_of(RunInterruptedError()))
+        for run, execution in self._not_ending():
+            if run.state is RunState.QUEUED:
+                self._end(run, execution.never_begun(RunInterruptedError()))
             else:
                 execution.halt(RunInterruptedError())
         async with self._stop.grace(_INTERRUPT_WAIT_S):
             await self._wait_all_ended()
-        for run_id, execution in list(self._executions.items()):
-            self._end(self._table.get(run_id), execution.end_halted())
+        for run, execution in self._not_ending():
+            self._end(run, await execution.end_halted())
 
     def _check_ready(self) -> None:
         self._stop.check()
@@ -181,6 +193,17 @@ class RunManager:
             raise UnavailableError("The agent of an ended run is still at work; this runtime is to be replaced.")
         self._turns.check_room()
         self._chronicle.check()
+
+    def _not_ending(self) -> list[tuple[Run, Execution]]:
+        found = [(self._table.get(run_id), execution) for run_id, execution in self._executions.items()]
+        return [(run, execution) for run, execution in found if not run.is_ending]
+
+    async def _until_shown(self, event: anyio.Event, within_s: float) -> None:
+        """A disk that refuses is not waited for without end; once it takes things again, they are shown."""
+        with anyio.move_on_after(within_s):
+            await event.wait()
+            return
+        raise StoreUnavailableError("The store does not take what has happened to the run; ask again in a moment.")
 
     async def _wait_all_ended(self) -> None:
         for execution in list(self._executions.values()):
@@ -216,9 +239,12 @@ class RunManager:
         """Nothing ends an agent that does not let itself be ended; its run ends all the same."""
         with anyio.move_on_after(self._keeping.cancel_grace_s):
             await execution.ended.wait()
-        if not run.is_ending:
+        if run.is_ending:
+            return
+        outcome = await execution.end_halted()
+        if not run.is_ending:  # else its agent has stopped in between
             self._abandoned.add(run.run_id)
-            self._end(run, execution.end_halted(), abandoned=True)
+            self._end(run, outcome, abandoned=True)
 
     async def restore(self, stored: Sequence[StoredRun]) -> None:
         """Take over the runs of an earlier process, before any are served; return when all of them have ended.
@@ -226,19 +252,19 @@ class RunManager:
         Raises:
             StoreUnavailableError: the ends of those that were interrupted could not be written.
         """
-        restored = [self._restore(each) for each in stored]
+        restored = [await self._restore(each) for each in stored]
         with anyio.move_on_after(_RESTORE_S):
             for run in restored:
                 await run.log.wait_ended()
         self._chronicle.check()
 
-    def _restore(self, stored: StoredRun) -> Run:
+    async def _restore(self, stored: StoredRun) -> Run:
         """One that had not ended was interrupted."""
         run = Run(stored.run_id, stored.digest, self.feed, self._chronicle)
         run.restore(stored)
         self._table.add(run)
         if run.result is None:
-            outcome = interrupted(stored.events)
+            outcome = await interrupted(run.run_id, stored.events, self._bench.artifacts)
             self._tell_end(run, outcome.state, *describe(run.run_id, outcome))
         else:
             self._table.note_ended(run)

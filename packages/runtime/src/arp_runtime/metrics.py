@@ -81,9 +81,6 @@ class Metrics:
     def _count_tool_call(self, event: RunEvent) -> None:
         data = {} if event.data is UNSET else event.data
         # An agent may ask for any name; only what was called is a label of its own.
-        unknown = isinstance(error := data.get("error"), dict) and error.get("code") in {
-            "tool_not_found",
-            "tool_denied",
-        }
+        unknown = isinstance(error := data.get("error"), dict) and error.get("code") in _NOT_CALLED
         tool_id = "" if unknown else str(data.get("tool_id", ""))
         self._tool_calls.labels(tool_id, "ok" if data.get("ok") is True else "error").inc()

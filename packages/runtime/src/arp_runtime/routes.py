@@ -48,7 +48,7 @@ class RunRoutes:
         run_request = await read_struct(request, RunRequest)
         run = self._runs.create(run_request)
         answer = run.status()
-        await run.kept.wait()
+        await self._runs.wait_kept(run)
         return StructResponse(answer)
 
     async def create_runs(self, request: Request) -> StructResponse:
@@ -59,7 +59,7 @@ class RunRoutes:
         )
         for run in created:
             if not isinstance(run, ServiceError) and not run.kept.is_set():
-                await run.kept.wait()
+                await self._runs.wait_kept(run)
         return StructResponse(answer)
 
     async def get_run_status(self, request: Request) -> StructResponse:

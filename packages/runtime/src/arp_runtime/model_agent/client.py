@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # A large model that has much to read may think for so long before its first word.
 _SILENCE_S = 120.0
+# After its last word for the end of the answer, which lets the connection be used again.
+_AFTER_DONE_S = 0.5
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _MAX_ERROR_BYTES = 64 * 1024
 _MAX_ATTEMPTS = 5
@@ -134,14 +136,17 @@ async def open_model(settings: ModelSettings) -> AsyncIterator[ModelClient]:
 
 
 async def _read(answer: Answer, turn: Turn, on_text: Callable[[str], Awaitable[None]]) -> None:
+    """To the end of the answer; one whose server leaves it open after its last word is not waited for."""
     lines = Lines()
-    async for chunk in answer.aiter_raw():
-        for data in lines.feed(chunk):
-            if data == _DONE:
-                break
-            text = turn.take(data)
-            if text:
-                await on_text(text)
+    with anyio.CancelScope() as waiting:
+        async for chunk in answer.aiter_raw():
+            for data in lines.feed(chunk):
+                if data == _DONE:
+                    waiting.deadline = anyio.current_time() + _AFTER_DONE_S
+                    break
+                text = turn.take(data)
+                if text:
+                    await on_text(text)
     if turn.finish_reason is None:
         raise ModelUnavailableError("The model's server broke off in the middle of its answer.")
 

@@ -51,6 +51,10 @@ class _DamagedError(Exception):
     """A row fails its checksum."""
 
 
+# What no checksum covers may make no sense.
+_UNREADABLE = (_DamagedError, TypeError, ValueError, OverflowError, msgspec.DecodeError)
+
+
 @asynccontextmanager
 async def open_run_store(path: Path) -> AsyncIterator[RunStore]:
     """Open the store at `path`, made or brought up to date where needed.
@@ -94,7 +98,8 @@ class RunStore:
 def _statements(change: Change) -> list[tuple[str, tuple[Any, ...]]]:
     match change:
         case RunTaken(run_id, at, digest, _):
-            return [("take_run", (run_id, digest, to_microseconds(at)))]
+            # A run that was left out as damaged may still have the id.
+            return [*_forget(run_id), ("take_run", (run_id, digest, to_microseconds(at)))]
         case RunBegan(run_id, at):
             return [("begin_run", (to_microseconds(at), run_id))]
         case EventTold(run_id, event, encoded):
@@ -105,7 +110,11 @@ def _statements(change: Change) -> list[tuple[str, tuple[Any, ...]]]:
         case TraceTold(run_id):
             return [("add_trace_entry", (run_id, _trace_encoder.encode(change)))]
         case RunForgotten(run_id):
-            return [(query, (run_id,)) for query in ("forget_run", "forget_events", "forget_trace")]
+            return _forget(run_id)
+
+
+def _forget(run_id: str) -> list[tuple[str, tuple[Any, ...]]]:
+    return [(query, (run_id,)) for query in ("forget_run", "forget_events", "forget_trace")]
 
 
 def _read_runs(db: sqlite3.Connection) -> list[StoredRun]:
@@ -113,7 +122,7 @@ def _read_runs(db: sqlite3.Connection) -> list[StoredRun]:
     for row in db.execute(_Q["list_runs"]).fetchall():
         try:
             runs.append(_read_run(db, *row))
-        except _DamagedError as exc:
+        except _UNREADABLE as exc:
             _log.error("damaged_run_left_out", run_id=row[0], what=str(exc))
     return runs
 
