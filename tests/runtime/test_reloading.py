@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 
+from arp_runtime.child_process import attached
 from arp_runtime.reloading import child_arguments, watched
 from arp_service.processes import identify, is_alive
+from arp_service.stopping import Stop
 from runtime.streams import execute
 from support.runtime import running_runtime
 
@@ -66,6 +69,13 @@ async def test_changed_code_is_served_and_runs_under_way_end(tmp_path: Path) -> 
     assert begun["pid"] != events[0].data["data"]["pid"]
     assert identity is not None
     assert not is_alive(identity)
+
+
+async def test_a_program_that_has_ended_need_not_be_ended() -> None:
+    """Such as a runtime whose code does not load; leaving the block is no error then."""
+    with anyio.fail_after(20):
+        async with attached([sys.executable, "-c", "raise SystemExit(3)"], [], Stop(), 1.0) as process:
+            assert await process.wait() == 3
 
 
 def test_the_runtime_is_given_the_same_command_line() -> None:
