@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 needs_disk = pytest.mark.skipif(not may_mount(), reason="no disk may be mounted here")
 
 MEBIBYTES = 4
+_OPTIONS = ("--agent", "./agent.py:agent", "--max-concurrent-runs", "2")
 # It ends when the file is there that its goal names.
 _AGENT = """
 import anyio
@@ -51,7 +52,7 @@ async def _on_small_disk(tmp_path: Path) -> AsyncIterator[tuple[RunningRuntime, 
     (tmp_path / "agent.py").write_text(_AGENT)
     with small_disk(data, MEBIBYTES):
         async with (
-            running_runtime("--agent", "./agent.py:agent", "--data-dir", str(data), cwd=tmp_path) as runtime,
+            running_runtime(*_OPTIONS, "--data-dir", str(data), cwd=tmp_path) as runtime,
             httpx.AsyncClient(base_url=runtime.base_url, timeout=30) as client,
         ):
             yield runtime, client, data
@@ -142,11 +143,14 @@ async def test_nobody_waits_for_a_full_disk_without_end(monkeypatch: pytest.Monk
 
 @needs_disk
 async def test_a_runtime_on_a_full_disk_stops_and_what_it_could_not_keep_was_interrupted(tmp_path: Path) -> None:
-    """Exit code 0 within its grace, whether runs had ended or not; the next one reports them."""
+    """Exit code 0 within its grace, whether runs had ended, go on or wait; the next one reports them."""
     go = tmp_path / "go"
     async with _on_small_disk(tmp_path) as (runtime, client, data):
         await _begin(client, "ended", go)
         await _begin(client, "goes-on", tmp_path / "never")
+        for number in range(2):  # one of them has its turn when the first has ended
+            body = {"run_id": f"waits-{number}", "input": {"goal": str(tmp_path / "never")}}
+            await client.post("/v1/runs", json=body)
         filler = fill(data)
         go.touch()
         await _until_store(client, "degraded")
@@ -160,6 +164,6 @@ async def test_a_runtime_on_a_full_disk_stops_and_what_it_could_not_keep_was_int
             running_runtime("--data-dir", str(data)) as after,
             httpx.AsyncClient(base_url=after.base_url) as client_after,
         ):
-            for run_id in ("ended", "goes-on"):
+            for run_id in ("ended", "goes-on", "waits-0", "waits-1"):
                 result = (await client_after.get(f"/v1/runs/{run_id}/result")).json()
                 assert result["error"]["code"] == "interrupted"

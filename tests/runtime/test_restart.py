@@ -102,7 +102,7 @@ async def test_what_is_forgotten_is_forgotten_on_the_disk_too(tmp_path: Path) ->
     ],
 )
 async def test_a_damaged_run_is_left_out_and_said(tmp_path: Path, damage: str) -> None:
-    """What fails its checksum, or makes no sense, is never served; the runtime logs it, and its id can be taken again."""
+    """What fails its checksum, or makes no sense, is not served; the runtime logs it, and its id can be taken again."""
     where = ("--data-dir", str(tmp_path))
     async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:
         await execute(client, "hello", run_id="bad")
