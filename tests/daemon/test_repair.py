@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import pytest
 
-from arp_daemon.data_dir import locked_data_dir
-from arp_daemon.settings import Settings
 from arp_daemon.store import (
     Append,
     Attempt,
@@ -27,6 +25,7 @@ from arp_daemon.store import (
     open_sqlite_store,
 )
 from arp_model import RunState
+from arp_service.folder_lock import locked_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,6 +147,6 @@ async def test_a_vanished_store_is_begun_anew_only_when_told_to(path: Path) -> N
 
 async def test_a_store_in_use_is_not_touched(path: Path) -> None:
     """One sentence says to stop the daemon."""
-    with locked_data_dir(Settings(data_dir=path.parent)):
+    with locked_folder(path.parent, "daemon"):
         code, said = await anyio.to_thread.run_sync(_command, "repair", path)
     assert (code, "Another daemon" in said) == (1, True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 needs_disk = pytest.mark.skipif(not may_mount(), reason="no disk may be mounted here")
 
 MEBIBYTES = 4
-_OPTIONS = ("--agent", "./agent.py:agent", "--max-concurrent-runs", "2")
+_OPTIONS = ("--agent", "./agent.py:agent", "--max-concurrent-runs", "2", "--drain-grace-s", "0")
 # It ends when the file is there that its goal names.
 _AGENT = """
 import anyio
@@ -154,7 +154,6 @@ async def test_a_runtime_on_a_full_disk_stops_and_what_it_could_not_keep_was_int
         filler = fill(data)
         go.touch()
         await _until_store(client, "degraded")
-        runtime.process.terminate()
         runtime.process.terminate()
         with anyio.fail_after(30):
             assert await runtime.process.wait() == 0

@@ -75,8 +75,19 @@ async def test_a_second_runtime_in_the_same_data_dir_is_refused(tmp_path: Path) 
             second = await anyio.run_process(command, check=False)
     assert second.returncode == 1
     assert second.stderr.decode().strip().splitlines() == [
-        f"arp-runtime: Another runtime works in {tmp_path}: stop it, or use another --data-dir."
+        f"arp-runtime: Another runtime serves {tmp_path}: stop it, or use another --data-dir."
     ]
+
+
+async def test_a_data_dir_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """In one sentence that names the cure."""
+    (tmp_path / "file").touch()
+    data_dir = tmp_path / "file" / "data"
+    command = [sys.executable, "-m", "arp_runtime", "serve", "--port", "0", "--data-dir", str(data_dir)]
+    with anyio.fail_after(30):
+        refused = await anyio.run_process(command, check=False)
+    said = f"{data_dir} cannot be written (Not a directory): make it writable, or use another --data-dir."
+    assert (refused.returncode, refused.stderr.decode().strip()) == (1, f"arp-runtime: {said}")
 
 
 async def test_what_is_forgotten_is_forgotten_on_the_disk_too(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from arp_daemon.launcher import (
     LauncherStartError,
     open_launcher,
 )
-from arp_daemon.launcher.lock import EXIT_LOCKED, hold_lock
+from arp_daemon.launcher.paths import EXIT_LOCKED
+from arp_service.folder_lock import hold_lock
 from daemon.launcher.scene import SOON, WAYS, ask, living, running_launcher, spec, until_dead
 from support.waiting import until
 
@@ -117,7 +118,7 @@ def test_a_second_launcher_on_the_same_data_dir_refuses_at_once(tmp_path: Path) 
         command = [sys.executable, "-m", "arp_daemon.launcher", "--data-dir", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, timeout=SOON, check=False)
     assert done.returncode == EXIT_LOCKED
-    assert b"Another launcher holds" in done.stderr
+    assert b"Another launcher serves" in done.stderr
 
 
 @pytest.mark.parametrize(("in_the_way", "said"), [("run/launcher.lock/x", "Is a directory"), ("logs", "exists")])

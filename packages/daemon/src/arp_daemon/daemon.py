@@ -14,7 +14,6 @@ from arp_daemon.allowed_endpoints import AllowedEndpoints
 from arp_daemon.attachment import Attachment
 from arp_daemon.cancellation import Cancellation
 from arp_daemon.creation import InstanceCreator
-from arp_daemon.data_dir import locked_data_dir
 from arp_daemon.dispatcher import Dispatcher
 from arp_daemon.draining import Drains
 from arp_daemon.environments import EnvironmentManager
@@ -38,6 +37,7 @@ from arp_daemon.runs import RunManager
 from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
 from arp_daemon.submission import Submissions
+from arp_service.folder_lock import locked_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -104,12 +104,12 @@ async def open_daemon(settings: Settings, stop: Stop) -> AsyncIterator[Daemon]:
     """Open the data dir, take up what an earlier daemon left, and run until the block ends.
 
     Raises:
-        DataDirError: another daemon serves this data dir, or it cannot be written.
+        FolderError: another daemon serves this data dir, or it cannot be written.
         ProfileFileError: the operator's profiles cannot be used.
     """
     path = settings.profiles_path
     given = {} if path is None else await anyio.to_thread.run_sync(read_profiles, path, settings.interpreters)
-    with locked_data_dir(settings):
+    with locked_folder(settings.data_dir, "daemon"):
         async with open_sqlite_store(settings.store_path) as store, anyio.create_task_group() as tasks:
             yield await _take_up(settings, given, store, tasks, stop)
             tasks.cancel_scope.cancel()

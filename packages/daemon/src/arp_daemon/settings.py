@@ -59,8 +59,3 @@ class Settings:
     def secrets_path(self) -> Path:
         """The folder of secrets."""
         return self.secrets_dir or self.data_dir / "secrets"
-
-    @property
-    def lock_path(self) -> Path:
-        """Held while a daemon serves this folder."""
-        return self.data_dir / "daemon.lock"

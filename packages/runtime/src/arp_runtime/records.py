@@ -55,7 +55,7 @@ async def open_records(settings: RecordSettings) -> AsyncIterator[Records]:
     """Open what is recorded. At exit, which waits a bounded time for it, all is on the disk.
 
     Raises:
-        FolderInUseError: another runtime works in the data dir.
+        FolderError: another runtime serves the data dir, or it cannot be written.
         StoreTooNewError, StoreUnavailableError: the data dir's store cannot be used.
     """
     metrics = Metrics()
@@ -65,7 +65,6 @@ async def open_records(settings: RecordSettings) -> AsyncIterator[Records]:
     keeper = None
     async with AsyncExitStack() as stack:
         if settings.data_dir is not None:
-            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             stack.enter_context(locked_folder(settings.data_dir, "runtime"))
             store = await stack.enter_async_context(open_run_store(settings.data_dir / "runtime.sqlite3"))
             stored = await store.list_runs()

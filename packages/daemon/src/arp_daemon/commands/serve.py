@@ -12,11 +12,11 @@ import structlog
 from arp_daemon.app import daemon_app
 from arp_daemon.commands.serve_options import ServeOptions
 from arp_daemon.daemon import open_daemon
-from arp_daemon.data_dir import DataDirError
 from arp_daemon.launcher.errors import LauncherStartError
 from arp_daemon.profile_files import ProfileFileError
 from arp_daemon.store import StoreDamagedError
 from arp_service.door import OwnUserOnly
+from arp_service.folder_lock import FolderError
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 # What an operator can mend is one sentence; anything else is a bug, and shows itself whole.
 _CANNOT_START = (
     CannotListenError,
-    DataDirError,
+    FolderError,
     LauncherStartError,
     ProfileFileError,
     StoreDamagedError,

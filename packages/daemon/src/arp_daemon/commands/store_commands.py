@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arp_daemon.data_dir import DataDirError, locked_data_dir
 from arp_daemon.settings import Settings, default_data_dir
 from arp_daemon.store.repair import check_store, repair_store
 from arp_daemon.store.survey import CannotKeepError
+from arp_service.folder_lock import FolderError, locked_folder
 from arp_service.info import utc_now
 from arp_service.sqlite import StoreTooNewError, StoreUnavailableError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from arp_daemon.store.survey import Report
 
-_CANNOT_DO = (CannotKeepError, DataDirError, OSError, StoreTooNewError, StoreUnavailableError)
+_CANNOT_DO = (CannotKeepError, FolderError, OSError, StoreTooNewError, StoreUnavailableError)
 
 
 def check(*, data_dir: Path | None = None) -> None:
@@ -64,7 +64,7 @@ def _stopped(data_dir: Path | None) -> Iterator[Settings]:
     if not settings.data_dir.is_dir():
         sys.exit(f"arp-daemon: There is no data dir {settings.data_dir}.")
     try:
-        with locked_data_dir(settings):
+        with locked_folder(settings.data_dir, "daemon"):
             yield settings
     except _CANNOT_DO as exc:
         sys.exit(f"arp-daemon: {exc}")

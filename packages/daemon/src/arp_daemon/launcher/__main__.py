@@ -11,9 +11,9 @@ from pathlib import Path
 import anyio
 
 from arp_daemon.launcher.detach import detach
-from arp_daemon.launcher.lock import EXIT_LOCKED, DataDirLockedError, hold_lock
-from arp_daemon.launcher.paths import LauncherPaths
+from arp_daemon.launcher.paths import EXIT_LOCKED, LauncherPaths
 from arp_daemon.launcher.service import serve
+from arp_service.folder_lock import LockedError, hold_lock
 
 
 def main() -> int:
@@ -30,8 +30,8 @@ def main() -> int:
             on_ready = detach(paths.log) if args.detach else _say_ready
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s")
             anyio.run(serve, paths, args.lease_s, on_ready)
-    except DataDirLockedError as exc:
-        sys.stderr.write(f"{exc}\n")
+    except LockedError as exc:
+        sys.stderr.write(f"Another launcher serves this data dir: {exc}\n")
         return EXIT_LOCKED
     except OSError as exc:
         sys.stderr.write(f"The launcher cannot run: {exc}\n")

@@ -12,7 +12,7 @@ from anyio.abc import SocketAttribute
 
 from arp_daemon.launcher.environment import reduce_environment
 from arp_daemon.launcher.errors import LauncherStartError
-from arp_daemon.launcher.lock import EXIT_LOCKED
+from arp_daemon.launcher.paths import EXIT_LOCKED
 from arp_daemon.launcher.sockets import check_peer_is_own_user, unix_path
 
 if TYPE_CHECKING:

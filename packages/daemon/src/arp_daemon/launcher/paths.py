@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["INSTANCE_ID_VARIABLE", "LAUNCHER_ID_VARIABLE", "LauncherPaths", "launcher_id"]
+__all__ = ["EXIT_LOCKED", "INSTANCE_ID_VARIABLE", "LAUNCHER_ID_VARIABLE", "LauncherPaths", "launcher_id"]
 
 LAUNCHER_ID_VARIABLE = "ARP_LAUNCHER_ID"
 INSTANCE_ID_VARIABLE = "ARP_INSTANCE_ID"
+EXIT_LOCKED = os.EX_TEMPFAIL
+"""How a launcher exits that finds another one at work."""
 
 
 class LauncherPaths(NamedTuple):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from arp_daemon.store.rows import to_microseconds
 from arp_model import RunState
+from arp_service.rows import to_microseconds
 
 if TYPE_CHECKING:
     import sqlite3

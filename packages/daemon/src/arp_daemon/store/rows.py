@@ -7,21 +7,19 @@ flipped bit in data. What no checksum covers may make no sense: read rows within
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from arp_daemon.errors import CorruptRecordError
 from arp_daemon.store.records import Attempt, InstanceRecord, ProfileRecord, RunRecord, RunSummary, StoredEvent
 from arp_model import RunState
+from arp_service.rows import checksum, find_time, to_microseconds, to_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from arp_daemon.store.records import NewRun, RunEnd
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MICROSECOND = timedelta(microseconds=1)
 # Events that are read at once: however large they are, a reader costs no more memory.
 _PAGE_BYTES = 128 * 1024
 
@@ -58,7 +56,7 @@ def run_record(row: tuple[Any, ...]) -> RunRecord:
         **_verified(row),
         request=row[3],
         attempt=row[9],
-        cancel_requested_at=_find_time(row[10]),
+        cancel_requested_at=find_time(row[10]),
         result=row[11],
         runtime_profile=row[13],
         idempotency_key=row[14],
@@ -78,15 +76,15 @@ def _verified(row: tuple[Any, ...]) -> dict[str, Any]:
         raise _corrupt(f"state of run {run_id!r}")
     if _request_sum(run_id, key, request) != request_sum:
         raise _corrupt(f"request of run {run_id!r}")
-    if result is not None and _sum(f"{position}:{state}", result) != result_sum:
+    if result is not None and checksum(f"{position}:{state}", result) != result_sum:
         raise _corrupt(f"result of run {run_id!r}")
     return {
         "position": position,
         "run_id": run_id,
         "state": RunState(state),
         "created_at": to_time(created),
-        "started_at": _find_time(started),
-        "ended_at": _find_time(ended),
+        "started_at": find_time(started),
+        "ended_at": find_time(ended),
         "instance_id": instance_id,
     }
 
@@ -98,19 +96,19 @@ def row_sum(covered: tuple[Any, ...]) -> int:
 
 def end_row(end: RunEnd) -> tuple[Any, ...]:
     """What `end_run` takes."""
-    checksum = _sum(f"{end.position}:{end.state.value}", end.result)
-    return (end.state.value, to_microseconds(end.ended_at), end.result, checksum, end.position)
+    stored_sum = checksum(f"{end.position}:{end.state.value}", end.result)
+    return (end.state.value, to_microseconds(end.ended_at), end.result, stored_sum, end.position)
 
 
 def event_row(event: StoredEvent) -> tuple[Any, ...]:
     """What `append_event` takes."""
-    checksum = _sum(f"{event.position}:{event.seq}:{event.type}", event.event)
-    return (event.position, event.seq, event.type, event.event, checksum)
+    stored_sum = checksum(f"{event.position}:{event.seq}:{event.type}", event.event)
+    return (event.position, event.seq, event.type, event.event, stored_sum)
 
 
 def stored_event(position: int, seq: int, type_: str, event: bytes, stored_sum: int) -> StoredEvent:
     """A row of `run_events`."""
-    if _sum(f"{position}:{seq}:{type_}", event) != stored_sum:
+    if checksum(f"{position}:{seq}:{type_}", event) != stored_sum:
         raise _corrupt(f"event {seq} of the run at {position}")
     return StoredEvent(position, seq, type_, event)
 
@@ -159,60 +157,42 @@ def stored_attempt(row: tuple[Any, ...]) -> Attempt:
         instance_id=instance_id,
         first_seq=first_seq,
         dispatched_at=to_time(dispatched),
-        ended_at=_find_time(ended),
+        ended_at=find_time(ended),
         outcome=outcome,
-        deadline_at=_find_time(deadline),
+        deadline_at=find_time(deadline),
         said=said,
     )
 
 
 def profile_row(profile: ProfileRecord) -> tuple[Any, ...]:
     """What `put_profile` takes."""
-    return (profile.name, profile.version, profile.body, _sum(f"{profile.name}:{profile.version}", profile.body))
+    return (profile.name, profile.version, profile.body, checksum(f"{profile.name}:{profile.version}", profile.body))
 
 
 def stored_profile(row: tuple[Any, ...]) -> ProfileRecord:
     """A row of `profiles`."""
     name, version, body, stored_sum = row
-    if stored_sum is not None and _sum(f"{name}:{version}", body) != stored_sum:
+    if stored_sum is not None and checksum(f"{name}:{version}", body) != stored_sum:
         raise _corrupt(f"runtime profile {name!r}")
     return ProfileRecord(name, version, body)
 
 
 def instance_row(instance: InstanceRecord) -> tuple[Any, ...]:
     """What `put_instance` takes."""
-    return (instance.instance_id, instance.body, instance.cursor, _sum(instance.instance_id, instance.body))
+    return (instance.instance_id, instance.body, instance.cursor, checksum(instance.instance_id, instance.body))
 
 
 def stored_instance(row: tuple[Any, ...]) -> InstanceRecord:
     """A row of `instances`."""
     instance_id, body, cursor, stored_sum = row
-    if stored_sum is not None and _sum(instance_id, body) != stored_sum:
+    if stored_sum is not None and checksum(instance_id, body) != stored_sum:
         raise _corrupt(f"record of instance {instance_id!r}")
     return InstanceRecord(instance_id, body, cursor)
 
 
-def to_microseconds(time: datetime) -> int:
-    """A time as it is stored."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def to_time(microseconds: int) -> datetime:
-    """A time as it was stored."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def _find_time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else to_time(microseconds)
-
-
 def _request_sum(run_id: str, idempotency_key: str | None, request: bytes) -> int:
     """Neither an id nor a key has a line break in it."""
-    return _sum(run_id if idempotency_key is None else f"{run_id}\n{idempotency_key}", request)
-
-
-def _sum(key: str, content: bytes) -> int:
-    return crc32(content, crc32(key.encode()))
+    return checksum(run_id if idempotency_key is None else f"{run_id}\n{idempotency_key}", request)
 
 
 def _corrupt(what: str) -> CorruptRecordError:

@@ -41,10 +41,9 @@ from arp_daemon.store.rows import (
     stored_events,
     stored_instance,
     stored_profile,
-    to_microseconds,
-    to_time,
 )
 from arp_model import RunState
+from arp_service.rows import to_microseconds, to_time
 from arp_service.sqlite import StoreUnavailableError, load_queries, open_database
 
 if TYPE_CHECKING:

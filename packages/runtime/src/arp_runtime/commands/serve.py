@@ -26,7 +26,7 @@ from arp_runtime.records import open_records
 from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_runtime.workbench import Workbench
 from arp_service.door import OwnUserOnly
-from arp_service.folder_lock import FolderInUseError
+from arp_service.folder_lock import FolderError
 from arp_service.logs import configure_logging
 from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
@@ -54,7 +54,7 @@ _log = structlog.get_logger(__name__)
 _CANNOT_START = (
     AgentNotLoadableError,
     CannotListenError,
-    FolderInUseError,
+    FolderError,
     StoreTooNewError,
     StoreUnavailableError,
     ToolsNotLoadableError,
