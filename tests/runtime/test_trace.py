@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
+
+import anyio
 
 from arp_model import TraceLevel, TraceResponse
 from arp_runtime.changes import TraceTold
@@ -18,6 +21,26 @@ from runtime.streams import execute
 
 if TYPE_CHECKING:
     import httpx
+
+
+_LOGGED = """
+from arp_model import TraceLevel
+from arp_runtime.trace import LogTrace
+from arp_service.logs import configure_logging
+
+configure_logging("info")
+LogTrace().record("r", TraceLevel.DEBUG, "too_small", {})
+LogTrace().record("r", TraceLevel.WARN, "worth_it", {"n": 1})
+"""
+
+
+async def test_what_is_told_of_runs_is_logged_as_all_else_is() -> None:
+    """To stderr, in the same form, and no more of it than the level asks for: stdout is the agent's."""
+    done = await anyio.run_process([sys.executable, "-c", _LOGGED])
+    (line,) = done.stderr.splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"], told["run_id"], told["n"]) == ("worth_it", "warning", "r", 1)
+    assert done.stdout == b""
 
 
 async def test_a_trace_tells_of_a_run_what_its_events_do_not(client: httpx.AsyncClient) -> None:

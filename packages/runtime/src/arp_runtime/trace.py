@@ -6,6 +6,7 @@ result nor its events show any of it.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,17 +18,15 @@ from arp_runtime.changes import TraceTold
 from arp_service.info import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from arp_runtime.chronicle import Chronicle
     from arp_runtime.runs import Run
 
 _log = structlog.get_logger(__name__)
-_WRITE: dict[TraceLevel, Callable[..., Any]] = {
-    TraceLevel.DEBUG: _log.debug,
-    TraceLevel.INFO: _log.info,
-    TraceLevel.WARN: _log.warning,
-    TraceLevel.ERROR: _log.error,
+_LOG_LEVELS = {
+    TraceLevel.DEBUG: logging.DEBUG,
+    TraceLevel.INFO: logging.INFO,
+    TraceLevel.WARN: logging.WARNING,
+    TraceLevel.ERROR: logging.ERROR,
 }
 # What is kept of a run's trace: the end of it, where most is to be learnt.
 MAX_KEPT_BYTES = 256 * 1024
@@ -47,7 +46,7 @@ class LogTrace:
 
     def record(self, run_id: str, level: TraceLevel, type_: str, data: dict[str, Any]) -> None:
         """See `Trace.record`."""
-        _WRITE[level](type_, run_id=run_id, **data)
+        _log.log(_LOG_LEVELS[level], type_, run_id=run_id, **data)
 
 
 class KeptTrace:
