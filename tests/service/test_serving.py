@@ -52,6 +52,14 @@ def test_a_port_that_is_taken_is_an_error_with_its_cure_or_the_next_one() -> Non
             assert second.getsockname()[1] > port
 
 
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+@pytest.mark.parametrize("auto_port", [False, True])
+def test_a_port_that_there_is_not_is_refused(port: int, auto_port: bool) -> None:
+    """Nothing listens at another one, which nobody has asked for."""
+    with pytest.raises(CannotListenError, match=f"--port {port}: a port is a number from 0 to 65535"):
+        bind("127.0.0.1", port, auto_port=auto_port)
+
+
 def test_an_inherited_socket_is_taken_over() -> None:
     """`fd://N`; a number that is no socket is an error."""
     given = socket.create_server(("127.0.0.1", 0))

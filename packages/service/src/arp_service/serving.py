@@ -37,6 +37,7 @@ _KEEPIDLE_S, _KEEPINTVL_S, _KEEPCNT = 30, 10, 3
 # Of Python's garbage collector: objects until the youngest are looked over, and how often until older ones are.
 _COLLECT_THRESHOLDS = (5000, 20, 100)
 _FIRST_AUTO_PORTS = 100
+_LAST_PORT = 65535
 _IP = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -81,7 +82,7 @@ def bind(host: str, port: int, *, auto_port: bool = False) -> socket.socket:
     the next free one after `port`.
 
     Raises:
-        CannotListenError: the port is taken, or the address is not loopback.
+        CannotListenError: there is no such port, it is taken, or the address is not loopback.
     """
     if host.startswith("fd://"):
         return _inherited(host)
@@ -90,7 +91,9 @@ def bind(host: str, port: int, *, auto_port: bool = False) -> socket.socket:
             f"--host {host}: only loopback (127.0.0.1, ::1, localhost) is served without tokens; "
             "put a proxy with authentication in front to reach further."
         )
-    ports = range(port, min(port + _FIRST_AUTO_PORTS, 65536)) if auto_port and port else (port,)
+    if not 0 <= port <= _LAST_PORT:  # the resolver would take what is left of it after a division
+        raise CannotListenError(f"--port {port}: a port is a number from 0 to {_LAST_PORT}.")
+    ports = range(port, min(port + _FIRST_AUTO_PORTS, _LAST_PORT + 1)) if auto_port and port else (port,)
     for candidate in ports:
         listener = _try_bind(host, candidate)
         if listener is not None:
