@@ -85,12 +85,14 @@ def test_a_name_that_two_packages_offer_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("nothing", "write module:attribute, ./file.py:attribute, or one of: default"),
+        ("nothing", "write module:attribute, ./file.py:attribute, command:PROGRAM, or one of: default"),
         ("my_agents:", "write module:attribute"),
         (":agent", "write module:attribute"),
         ("./my_agents.py", "say what in that file is the agent: ./my_agents.py:agent"),
-        ("./nowhere.py:agent", "there is no file ./nowhere.py"),
-        ("no_such_module:agent", "No module named 'no_such_module'."),
+        ("./nowhere.py:agent", ": there is no file /"),
+        ("no_such_module:agent", ": there is no module 'no_such_module', neither in /"),
+        ("needy.inner:agent", "ModuleNotFoundError: No module named 'a_module_that_nobody_has' ("),
+        ("json.inner:agent", ": there is no module 'json.inner', neither in /"),
         ("needy:agent", "No module named 'a_module_that_nobody_has' ("),
         ("needy:agent", "needy.py, line 1)"),
         ("my_agents:nobody", "my_agents has no 'nobody'; it has: agent, Made"),

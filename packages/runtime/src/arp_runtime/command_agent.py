@@ -85,7 +85,11 @@ def load_command(name: str) -> LoadedAgent:
     """
     command = _words(name.removeprefix(PREFIX).strip())
     if shutil.which(command[0]) is None:
-        cure = f"make it executable: chmod +x {command[0]}" if Path(command[0]).is_file() else "is it installed?"
+        cure = (
+            f"make it executable: chmod +x {command[0]}"
+            if Path(command[0]).is_file()
+            else "install it, or give its path"
+        )
         raise NoAgentError(f"there is no program {command[0]!r} that can be executed; {cure}")
     return LoadedAgent(CommandAgent(command), Workplace.PROCESS)
 

@@ -118,7 +118,9 @@ def _load_entry_point(name: str) -> Any:
     if not found:
         installed = sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
         known = ", ".join([*_BUILT_IN, *installed])
-        raise AgentNotLoadableError(name, f"write module:attribute, ./file.py:attribute, or one of: {known}")
+        raise AgentNotLoadableError(
+            name, f"write module:attribute, ./file.py:attribute, command:PROGRAM, or one of: {known}"
+        )
     if len({point.value for point in found}) > 1:
         values = " and ".join(sorted(point.value for point in found))
         raise AgentNotLoadableError(name, f"several packages call theirs so; write one of {values}")

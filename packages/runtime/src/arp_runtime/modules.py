@@ -26,29 +26,36 @@ def import_named(name: str) -> ModuleType:
     is_file = name.endswith(".py") or "/" in name
     try:
         return _import_file(name) if is_file else _import_module(name)
+    except ModuleNotLoadableError:
+        raise
     except (Exception, SystemExit) as exc:
         raise ModuleNotLoadableError(f"{type(exc).__name__}: {_with_place(exc)}") from exc
 
 
 def _import_module(name: str) -> ModuleType:
     _look_first_in(Path.cwd())
-    return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not f"{name}.".startswith(f"{exc.name}."):
+            raise  # it is there, and needs another one
+        raise ModuleNotLoadableError(f"there is no module {exc.name!r}, neither in {Path.cwd()} nor installed") from exc
 
 
 def _import_file(name: str) -> ModuleType:
     """A file's module has the file's name, and finds its neighbours."""
     path = Path(name).resolve()
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {name}")
+        raise ModuleNotLoadableError(f"there is no file {path}")
     _look_first_in(path.parent)
     known = sys.modules.get(path.stem)
     if known is not None:
         if getattr(known, "__file__", None) != str(path):
-            raise ImportError(f"another module is called {path.stem!r} already; rename the file")
+            raise ModuleNotLoadableError(f"another module is called {path.stem!r} already; rename the file")
         return known
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{name} is no Python file; its name ends in .py")
+        raise ModuleNotLoadableError(f"{name} is no Python file; its name ends in .py")
     sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
