@@ -66,6 +66,12 @@ def test_an_error_of_the_daemon_shows_message_code_and_details() -> None:
     assert envelope(error) == raw
 
 
+def test_a_detail_is_shown_with_its_lines_and_not_where_it_is_empty() -> None:
+    """Such as the last words of a program that did not start, where it had any."""
+    error = ArpApiError("c", "M.", details={"stderr_tail": "one\ntwo\n", "other": ""}, status_code=422)
+    assert explained(error) == ["arpctl: M.", "  c (HTTP 422)", "  stderr_tail: one\n    two"]
+
+
 @pytest.mark.parametrize(
     "error", [ArpConnectionError("connection_lost", "It broke."), ArpTimeoutError("timeout", "Late.")]
 )

@@ -51,15 +51,15 @@ def explain(error: ArpApiError, session: Session) -> list[Text]:
 
 
 def error_details(details: Any) -> list[Text]:
-    """An error's details, one a line."""
+    """An error's details, one a line; an empty text says nothing."""
     if not isinstance(details, dict):
         return [] if details is None else [Text(f"  {compact(details)}")]
-    return [Text(f"  {clean(name)}: {_detail(value)}") for name, value in details.items()]
+    return [Text(f"  {clean(name)}: {_detail(value)}") for name, value in details.items() if value != ""]
 
 
 def _detail(value: Any) -> str:
     """Texts stay texts, with their lines: such as the last words of a program that did not start."""
-    return clean(value).replace("\n", "\n    ") if isinstance(value, str) else compact(value)
+    return clean(value).rstrip().replace("\n", "\n    ") if isinstance(value, str) else compact(value)
 
 
 def _origin(error: ArpApiError) -> str:
