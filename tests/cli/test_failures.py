@@ -90,6 +90,8 @@ def test_a_service_that_is_no_daemon_is_told_as_such(url: str) -> None:
         (("run",), "GOAL requires an argument"),
         (("run", "two", "words"), "needs quotes"),
         (("run", "x", "--nope"), "Unknown option: --nope."),
+        (("run", "--profil", "shout", "x"), "Unknown option: --profil."),
+        (("run", "--max-steps=3", "--nope=1", "x"), "Unknown option: --nope."),
         (("run", "x", "--max-step", "1"), "--max-steps"),
         (("run", "x", "--max-steps", "0"), "$.limits.max_steps"),
         (("run", "x", "--max-steps", "some"), "--max-steps"),

@@ -262,3 +262,13 @@ async def test_what_an_agent_logs_bears_its_run(tmp_path: Path) -> None:
         assert await runtime.stop() == 0
     said = [json.loads(line) for line in runtime.log if "thinking" in line]
     assert [(line["event"], line["run_id"]) for line in said] == [("thinking", "r1"), ("thinking", "r2")]
+
+
+async def test_the_help_tells_what_each_command_does() -> None:
+    """Also of those that an instance never imports."""
+    with anyio.fail_after(30):
+        done = await anyio.run_process([sys.executable, "-m", "arp_runtime", "--help"])
+    said = done.stdout.decode()
+    for command, what in (("init", "Write a small project"), ("run", "Execute one run"), ("tools", "Show the tools")):
+        (line,) = [line for line in said.splitlines() if line.startswith(f"│ {command} ")]
+        assert what in line

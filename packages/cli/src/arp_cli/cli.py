@@ -48,15 +48,18 @@ def _explain_usage(error: CycloptsError) -> Text:
     command = " ".join(error.command_chain or ())
     message = str(error)
     if isinstance(error, UnusedCliTokensError):
-        message = _explain_unused(error.unused_tokens or [], command)
+        message = _explain_unused(error, command)
     return Text(f"arpctl: {message}\nSee `arpctl {command + ' ' if command else ''}--help`.")
 
 
-def _explain_unused(words: list[str], command: str) -> str:
-    for word in words:
-        if word.startswith("-"):
-            return f"Unknown option: {word}."
-    question = f"What is {' '.join(words)!r} for?"
+def _explain_unused(error: UnusedCliTokensError, command: str) -> str:
+    """A goal may begin with a minus, and so takes what was to be an option for itself."""
+    known = {name for argument in app[command].assemble_argument_collection() for name in argument.names}
+    for word in error.root_input_tokens or ():
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in known:
+            return f"Unknown option: {option}."
+    question = f"What is {' '.join(error.unused_tokens or ())!r} for?"
     return f"{question} A goal of several words needs quotes." if command == "run" else question
 
 

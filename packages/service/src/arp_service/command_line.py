@@ -5,28 +5,61 @@ from __future__ import annotations
 import os
 from importlib.metadata import version as distribution_version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cyclopts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CONFIG_VARIABLE_SUFFIX = "CONFIG"
 
 
-def service_command_line(name: str, distribution: str, help_: str) -> cyclopts.App:
+def service_command_line(name: str, distribution: str, help_: str, examples: Sequence[tuple[str, str]]) -> cyclopts.App:
     """Return a cyclopts App whose parameters also come from `<NAME>_...` variables and a TOML file.
 
     For `arp-daemon`, `--data-dir` is also `ARP_DAEMON_DATA_DIR`, or `data-dir = "..."` in the table `[serve]` of
     the file that `ARP_DAEMON_CONFIG` names (without it `arp-daemon.toml` in the current folder, if there is one).
+    `examples` are command lines, each with what it does.
     """
     prefix = name.replace("-", "_").upper() + "_"
     file = os.environ.get(prefix + CONFIG_VARIABLE_SUFFIX)
-    return cyclopts.App(
+    app = cyclopts.App(
         name=name,
         help=f"{help_}\n\nEach option can also come from the environment ({prefix}DATA_DIR for --data-dir) or from "
         f"a TOML file, {name}.toml or the one that {prefix}{CONFIG_VARIABLE_SUFFIX} names. "
         "The flag wins, then the environment, then the file, then the default.",
+        help_epilogue=_list_examples(examples),
+        help_format="plaintext",
         version=lambda: distribution_version(distribution),
+        default_parameter=cyclopts.Parameter(negative=()),
+        error_formatter=lambda error: _explain(app, error),
         config=[
             cyclopts.config.Env(prefix, command=False),
             cyclopts.config.Toml(Path(file or f"{name}.toml"), must_exist=file is not None, allow_unknown=False),
         ],
     )
+    return app
+
+
+def _list_examples(examples: Sequence[tuple[str, str]]) -> str:
+    width = max(len(line) for line, _ in examples)
+    return "\nExamples:\n\n" + "\n".join(f"  {line:{width}}  {what}" for line, what in examples)
+
+
+def _explain(app: cyclopts.App, error: cyclopts.CycloptsError) -> str:
+    """One sentence, and where help is."""
+    chain = error.command_chain or ()
+    message = str(error)
+    if isinstance(error, cyclopts.UnusedCliTokensError):
+        unknown = _unknown_option(app[chain[0]] if chain else app, error.root_input_tokens or ())
+        unused = " ".join(error.unused_tokens or ())
+        message = f"Unknown option: {unknown}." if unknown else f"What is {unused!r} for? Several words need quotes."
+    return f"{app.name[0]}: {message}\nSee `{' '.join([app.name[0], *chain])} --help`."
+
+
+def _unknown_option(command: cyclopts.App, words: Sequence[str]) -> str | None:
+    """What was to be an option, and has become an argument that may begin with a minus, such as a goal."""
+    known = {name for argument in command.assemble_argument_collection() for name in argument.names}
+    options = (word.partition("=")[0] for word in words if word.startswith("--"))
+    return next((option for option in options if option not in known), None)

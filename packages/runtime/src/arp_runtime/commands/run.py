@@ -100,6 +100,8 @@ class _UsageError(Exception):
 
 
 def _request(goal: str, data: str | None, limits: dict[str, int]) -> RunRequest:
+    if goal.startswith("--"):
+        raise _UsageError(f"Unknown option: {goal}.")
     given: dict[str, Any] = {"input": {"goal": goal}}
     if data is not None:
         given["input"]["data"] = _read_data(data)
