@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.daemon import running_daemon
 from support.runtime import running_runtime
 from support.waiting import until_answer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.daemon import RunningDaemon
 
 _OURS = {"driver": "runtime", "template": "arp_runtime.cli:main"}
@@ -47,6 +50,17 @@ async def test_a_drained_instance_finishes_its_run_and_takes_no_other(daemon: Ru
     await _until_gone(daemon, instance)
     with pytest.raises(ProcessLookupError):
         os.kill(instance["extensions"]["arp.pid"], 0)
+
+
+async def test_the_streams_of_what_is_stopped_do_not_break(tmp_path: Path) -> None:
+    """An orderly stop logs no warning, also where one instance is gone long before another."""
+    async with running_daemon(tmp_path / "data", "--drain-grace-s", "0") as daemon:
+        await daemon.result(await daemon.submit("hello"))
+        await daemon.put_profile("slow", **_OURS, stop_grace_s=1)
+        slow = await daemon.submit("wait 60 seconds", runtime_selector={"runtime_profile": "slow"})
+        await daemon.until_event(slow, "step")
+        assert await daemon.stop() == 0
+        assert [line for line in daemon.words().splitlines() if "event_stream" in line] == []
 
 
 async def test_a_drain_may_have_a_bound(daemon: RunningDaemon) -> None:

@@ -14,6 +14,7 @@ import anyio
 import msgspec
 import structlog
 
+from arp_model import InstanceState
 from arp_daemon.instance import EVENTS, RUN_EVENTS
 from arp_daemon.open_run import Phase
 from arp_daemon.questions import Questions, UnknownRunError
@@ -199,4 +200,6 @@ class Follower:
             await self._runs.apply(self._instance.instance_id, [last], None)
 
     def _tell(self, what: str, exc: Exception) -> None:
-        _log.warning(what, instance_id=self._instance.instance_id, reason=str(exc))
+        # One that is being stopped is expected to close its streams.
+        tell = _log.debug if self._instance.lifecycle is InstanceState.STOPPING else _log.warning
+        tell(what, instance_id=self._instance.instance_id, reason=str(exc))
