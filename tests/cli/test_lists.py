@@ -44,6 +44,28 @@ def test_runs_are_listed_newest_first_page_by_page(url: str) -> None:
     assert "next_page_token" not in every["pagination"]
 
 
+def test_runs_can_be_filtered(url: str) -> None:
+    """By all that is given at once; a list that is cut goes on with its filter."""
+    for number in range(3):
+        words = ("run", "hello", "--run-id", f"blue-{number}", "--label", "team=blue", "--label", f"n={number}")
+        assert call(*words, url=url).code == 0
+    assert call("run", "fail: no luck", "--run-id", "blue-x", "--label", "team=blue", url=url).code == 1
+
+    def listed(*options: str) -> list[str]:
+        return [run["run_id"] for run in json.loads(call("runs", *options, "--json", url=url).out)["runs"]]
+
+    assert listed("--label", "team=blue") == ["blue-x", "blue-2", "blue-1", "blue-0"]
+    assert listed("--label", "team=blue", "--label", "n=1") == ["blue-1"]
+    assert listed("--label", "team=blue", "--state", "failed", "--state", "queued") == ["blue-x"]
+    assert listed("--label", "team=blue", "--profile", "default", "--state", "succeeded", "--limit", "1") == ["blue-2"]
+    first = call(
+        "runs", "--label", "team=blue", "--state", "succeeded", "--profile", "default", "--limit", "2", url=url
+    )
+    assert listed(*first.err.split()[5:]) == ["blue-0"]
+    nothing = call("runs", "--profile", "unheard-of", url=url)
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "No run fits.\n")
+
+
 def test_instances_show_where_they_are_and_what_they_have_to_do(url: str) -> None:
     """The table has what the API says."""
     call("run", "hello", url=url)

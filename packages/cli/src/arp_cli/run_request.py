@@ -102,7 +102,7 @@ def build_request(goal: str, options: RunOptions) -> RunRequest:
                 allow_tool_ids=list(options.allow_tool) or UNSET, deny_tool_ids=list(options.deny_tool) or UNSET
             )
         ),
-        metadata=_unless_empty(Metadata(labels=_read_labels(options.label) or UNSET)),
+        metadata=_unless_empty(Metadata(labels=read_labels(options.label) or UNSET)),
     )
 
 
@@ -114,7 +114,12 @@ def _unless_empty(model: M) -> M | UnsetType:
     return UNSET if model == type(model)() else model
 
 
-def _read_labels(labels: tuple[str, ...]) -> dict[str, str]:
+def read_labels(labels: tuple[str, ...]) -> dict[str, str]:
+    """Return the labels that are given as KEY=VALUE.
+
+    Raises:
+        UsageError: one is not.
+    """
     found: dict[str, str] = {}
     for label in labels:
         key, separator, value = label.partition("=")
