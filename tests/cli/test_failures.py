@@ -98,6 +98,11 @@ def test_a_service_that_is_no_daemon_is_told_as_such(url: str) -> None:
         (("run", "x", "--label", "some"), "KEY=VALUE"),
         (("run", "x", "--context", "[]"), "JSON object"),
         (("runs", "--limit", "0"), "--limit"),
+        (("runs", "--label", "some"), "--label: 'some' must be KEY=VALUE."),
+        (("runs", "--state", "over"), "--state"),
+        (("logs", "x", "--lines", "10001"), "--lines"),
+        (("logs", "x", "--stream", "both"), "--stream"),
+        (("logs", "x", "--follow", "--json"), "--follow"),
         (("rums",), 'Did you mean "runs"?'),
         (("runs", "--url", "daemon"), "--url"),
         (("runs", "--url", "http://a\x7fb"), "--url"),
@@ -119,7 +124,7 @@ def test_the_help_teaches(nowhere: str) -> None:
     assert whole.code == 0
     assert 'arpctl run "What is (19*23)?"' in whole.out
     assert "  130  the run was canceled" in whole.out
-    for word in ("run", "watch", "result", "cancel", "runs", "instances", "profiles", "status"):
+    for word in ("run", "watch", "result", "cancel", "runs", "instances", "logs", "profiles", "status"):
         assert f"│ {word} " in whole.out
         part = call(word, "--help", url=nowhere)
         assert part.code == 0

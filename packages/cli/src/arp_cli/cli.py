@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from rich.text import Text
 
-from arp_cli.commands import cancel, instances, profiles, result, run, runs, status, watch
+from arp_cli.commands import cancel, instances, logs, profiles, result, run, runs, status, watch
 from arp_cli.errors import UsageError
 from arp_cli.exit_codes import ExitCode
 from arp_cli.failure import report
@@ -31,6 +31,7 @@ Examples:
   arpctl watch RUN_ID                        follow it; Ctrl-C cancels nothing
   arpctl cancel RUN_ID                       end it
   arpctl runs                                what ran, and what runs
+  arpctl logs INSTANCE_ID --follow           what an agent's process says
   arpctl status && echo "all is well"
 
 Exit codes:
@@ -80,6 +81,7 @@ _COMMANDS: list[tuple[Callable[..., int], str]] = [
     (cancel.cancel, cancel.EXAMPLES),
     (runs.runs, runs.EXAMPLES),
     (instances.instances, instances.EXAMPLES),
+    (logs.logs, logs.EXAMPLES),
     (profiles.profiles, profiles.EXAMPLES),
     (status.status, status.EXAMPLES),
 ]

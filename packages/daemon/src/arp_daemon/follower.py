@@ -14,12 +14,12 @@ import anyio
 import msgspec
 import structlog
 
-from arp_model import InstanceState
 from arp_daemon.instance import EVENTS, RUN_EVENTS
 from arp_daemon.open_run import Phase
 from arp_daemon.questions import Questions, UnknownRunError
 from arp_daemon.relay import NoStreamError, RelayError, StreamExpiredError, UnreachableError
 from arp_daemon.wire_events import LAST_TYPES, ProtocolError, WireEvent
+from arp_model import InstanceState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
