@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 
 from arp_model import RunRequest, RunResult, RunStatus
-from arp_runtime.agent_kinds import LoadedAgent, as_agent
-from arp_runtime.artifacts import ArtifactFolder
-from arp_runtime.builtin_tools import BUILTIN_TOOLS
-from arp_runtime.manager import Keeping, RunManager, open_manager
-from arp_runtime.offered_tools import offer
-from arp_runtime.trace import LogTrace
-from arp_runtime.workbench import Workbench
+from arp_runtime.agents.artifacts import ArtifactFolder
+from arp_runtime.agents.kinds import LoadedAgent, as_agent
+from arp_runtime.records.trace import LogTrace
+from arp_runtime.runs.manager import Keeping, RunManager, open_manager
+from arp_runtime.runs.workbench import Workbench
+from arp_runtime.tools.builtin import BUILTIN_TOOLS
+from arp_runtime.tools.offered import offer
 from arp_service.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from arp_model import TraceLevel
-    from arp_runtime.events import RunLog
-    from arp_runtime.records import Records
-    from arp_runtime.tools import Tool
-    from arp_runtime.trace import Trace
-    from arp_runtime.turns import Capacity
+    from arp_runtime.records.opening import Records
+    from arp_runtime.records.trace import Trace
+    from arp_runtime.runs.events import RunLog
+    from arp_runtime.runs.turns import Capacity
+    from arp_runtime.tools.box import Tool
 
 PATIENCE_S = 10
 

@@ -10,7 +10,7 @@ import pytest
 
 from arp_model import RunState
 from arp_runtime.errors import RunHaltedError
-from arp_runtime.function_tools import tool
+from arp_runtime.tools.functions import tool
 from arp_service.errors import UnavailableError
 from runtime.scene import ended, managed, request
 

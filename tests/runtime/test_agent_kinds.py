@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from arp_runtime import AgentError, Ending, SyncAgentContext
-from arp_runtime.agent_kinds import NoAgentError, Workplace, as_agent
+from arp_runtime.agents.kinds import NoAgentError, Workplace, as_agent
 from runtime.scene import managed, request, story
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from arp_runtime.default_agent import default_agent
+from arp_runtime.agents.default import default_agent
 from arp_runtime.errors import AgentError
 from runtime.scene import story
 
 if TYPE_CHECKING:
-    from arp_runtime.agent import AgentContext
+    from arp_runtime.agents.context import AgentContext
 
 
 def _returning(value: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arp_runtime.builtin_tools.arithmetic import MAX_BITS, MAX_DEPTH, MAX_LENGTH, ExpressionError, evaluate
+from arp_runtime.tools.builtin.arithmetic import MAX_BITS, MAX_DEPTH, MAX_LENGTH, ExpressionError, evaluate
 
 _NUMBERS = st.one_of(
     st.integers(0, 10**6).map(str),

@@ -12,10 +12,10 @@ import anyio.lowlevel
 import pytest
 
 from arp_model import RunEvent, RunEventType
-from arp_runtime.artifacts import ArtifactFolder
+from arp_runtime.agents.artifacts import ArtifactFolder
 from arp_runtime.errors import AgentError
-from arp_runtime.large_output import MAX_OUTPUT_BYTES
-from arp_runtime.restoring import interrupted
+from arp_runtime.runs.large_output import MAX_OUTPUT_BYTES
+from arp_runtime.runs.restoring import interrupted
 from arp_service.info import utc_now
 from runtime.scene import ended, events_of, managed, request, story
 

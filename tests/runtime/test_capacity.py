@@ -9,14 +9,14 @@ import anyio
 import pytest
 
 from arp_model import RunState
-from arp_runtime.agent_kinds import Workplace
+from arp_runtime.agents.kinds import Workplace
 from arp_runtime.errors import OverloadedError
-from arp_runtime.turns import Capacity, concurrent_runs
+from arp_runtime.runs.turns import Capacity, concurrent_runs
 from runtime.scene import ended, managed, request
 
 if TYPE_CHECKING:
     from arp_runtime import AgentContext, SyncAgentContext
-    from arp_runtime.manager import RunManager
+    from arp_runtime.runs.manager import RunManager
 
 
 class Shop:

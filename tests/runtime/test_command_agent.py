@@ -12,14 +12,14 @@ import anyio
 import pytest
 
 from arp_model import RunState, TraceLevel
-from arp_runtime.agent_kinds import LoadedAgent, Workplace
-from arp_runtime.command_agent import MAX_LINE_BYTES, CommandAgent
-from arp_runtime.loading import AgentNotLoadableError, load_agent
+from arp_runtime.agents.command import MAX_LINE_BYTES, CommandAgent
+from arp_runtime.agents.kinds import LoadedAgent, Workplace
+from arp_runtime.agents.loading import AgentNotLoadableError, load_agent
 from arp_service.processes import find_marked
 from runtime.scene import Notes, ended, managed, request, story
 
 if TYPE_CHECKING:
-    from arp_runtime.manager import RunManager
+    from arp_runtime.runs.manager import RunManager
     from runtime.scene import Story
 
 
@@ -227,7 +227,7 @@ async def test_a_command_over_a_limit_is_killed() -> None:
 _KILLED_RUNTIME = """
 import os, signal
 import anyio
-from arp_runtime.loading import load_agent
+from arp_runtime.agents.loading import load_agent
 from runtime.scene import managed, request
 
 async def main():

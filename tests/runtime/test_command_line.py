@@ -61,9 +61,9 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 _IMPATIENT = """
-import arp_runtime.cli, arp_runtime.commands.serve, arp_runtime.manager
+import arp_runtime.cli, arp_runtime.commands.serve, arp_runtime.runs.manager
 arp_runtime.commands.serve._LAST_RESORT_S = 1
-arp_runtime.manager._INTERRUPT_WAIT_S = 0.1
+arp_runtime.runs.manager._INTERRUPT_WAIT_S = 0.1
 arp_runtime.cli.main()
 """
 

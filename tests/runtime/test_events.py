@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arp_model import RunEventType
-from arp_runtime.chronicle import Chronicle
-from arp_runtime.events import Feed, RunLog
+from arp_runtime.records.chronicle import Chronicle
+from arp_runtime.runs.events import Feed, RunLog
 from arp_service.errors import EventsExpiredError, InvalidRequestError
 from arp_service.stopping import Stop
 

@@ -10,10 +10,10 @@ import anyio
 import httpx
 import pytest
 
-from arp_runtime import manager
-from arp_runtime.chronicle import Chronicle
-from arp_runtime.metrics import Metrics
-from arp_runtime.records import Records
+from arp_runtime.records.chronicle import Chronicle
+from arp_runtime.records.metrics import Metrics
+from arp_runtime.records.opening import Records
+from arp_runtime.runs import manager
 from arp_service.sqlite import StoreUnavailableError
 from faults.disks import fill, may_mount, small_disk
 from runtime.scene import managed, request
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from arp_runtime import AgentContext
-    from arp_runtime.changes import Change
+    from arp_runtime.records.changes import Change
     from support.runtime import RunningRuntime
 
 needs_disk = pytest.mark.skipif(not may_mount(), reason="no disk may be mounted here")

@@ -13,9 +13,9 @@ import pytest
 
 from arp_model import UNSET
 from arp_runtime.errors import InvalidToolArgumentsError
-from arp_runtime.function_tools import FunctionTool, tool
-from arp_runtime.offered_tools import OfferedTool
-from arp_runtime.tools import CallOrigin
+from arp_runtime.tools.box import CallOrigin
+from arp_runtime.tools.functions import FunctionTool, tool
+from arp_runtime.tools.offered import OfferedTool
 
 
 class Unit(enum.Enum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from arp_runtime.new_project import CannotInitError, write_project
+from arp_runtime.commands.new_project import CannotInitError, write_project
 from support.distributions import install
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ import anyio
 import pytest
 
 from arp_model import RunState
-from arp_runtime.agent_kinds import Workplace
-from arp_runtime.loading import AgentNotLoadableError, load_agent
+from arp_runtime.agents.kinds import Workplace
+from arp_runtime.agents.loading import AgentNotLoadableError, load_agent
 from arp_service.processes import find_marked
 from runtime.scene import Notes, ended, managed, request, story
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from arp_runtime.agent_kinds import LoadedAgent
+    from arp_runtime.agents.kinds import LoadedAgent
     from runtime.scene import Story
 
 _SOURCE = """

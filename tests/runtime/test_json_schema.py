@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arp_runtime.json_schema import InvalidSchemaError, JsonSchema
+from arp_runtime.tools.json_schema import InvalidSchemaError, JsonSchema
 from support.listening import listening
 
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arp_model import RunState
-from arp_runtime.default_agent import default_agent
+from arp_runtime.agents.default import default_agent
 from arp_runtime.errors import LimitExceededError
 from runtime.scene import Story, story
 
 if TYPE_CHECKING:
-    from arp_runtime.agent import AgentContext
+    from arp_runtime.agents.context import AgentContext
 
 
 def _assert_exceeded(told: Story, limit: str, value: int) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arp_runtime.agent_kinds import Workplace
-from arp_runtime.loading import AgentNotLoadableError, load_agent, load_target
+from arp_runtime.agents.kinds import Workplace
+from arp_runtime.agents.loading import AgentNotLoadableError, load_agent, load_target
 from support.distributions import install
 
 if TYPE_CHECKING:

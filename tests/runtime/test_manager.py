@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from arp_model import UNSET, RunState
-from arp_runtime import manager as manager_module
-from arp_runtime.default_agent import default_agent
-from arp_runtime.runs import Limits
+from arp_runtime.agents.default import default_agent
+from arp_runtime.runs import manager as manager_module
+from arp_runtime.runs.table import Limits
 from arp_service.errors import (
     InvalidRequestError,
     RunConflictError,
@@ -22,8 +22,8 @@ from arp_service.stopping import Stop
 from runtime.scene import ended, events_of, managed, request, story
 
 if TYPE_CHECKING:
-    from arp_runtime.agent import AgentContext
-    from arp_runtime.manager import RunManager
+    from arp_runtime.agents.context import AgentContext
+    from arp_runtime.runs.manager import RunManager
 
 
 class Gate:

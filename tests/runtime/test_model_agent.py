@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import anyio.lowlevel
 import pytest
 
-from arp_runtime.function_tools import tool
-from arp_runtime.model_agent import ModelAgent, ModelSettings, client
+from arp_runtime.agents.model import ModelAgent, ModelSettings, client
+from arp_runtime.tools.functions import tool
 from runtime.scene import ended, events_of, managed, request, story
 from support.listening import listening
 from support.model_server import (

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arp_runtime.default_agent.agent import pieces
-from arp_runtime.default_agent.planner import MAX_COUNT, MAX_WAIT_S, make_plan
-from arp_runtime.default_agent.plans import CallTool, Count, Fail, Plan, Wait
+from arp_runtime.agents.default.agent import pieces
+from arp_runtime.agents.default.planner import MAX_COUNT, MAX_WAIT_S, make_plan
+from arp_runtime.agents.default.plans import CallTool, Count, Fail, Plan, Wait
 from arp_runtime.errors import AgentError
 
 

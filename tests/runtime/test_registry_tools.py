@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from arp_runtime import registry_tools
 from arp_runtime.errors import ToolError
-from arp_runtime.registry_tools import RegistryTool, RegistryUnavailableError, open_registry
-from arp_runtime.tool_loading import open_tools
+from arp_runtime.tools import registry as registry_tools
+from arp_runtime.tools.loading import open_tools
+from arp_runtime.tools.registry import RegistryTool, RegistryUnavailableError, open_registry
 from runtime.scene import story
 from runtime.streams import execute
 from support.listening import listening
@@ -19,7 +19,7 @@ from support.runtime import running_runtime
 from support.tool_registry import FakeRegistry, definition, running_registry
 
 if TYPE_CHECKING:
-    from arp_runtime.agent import AgentContext
+    from arp_runtime.agents.context import AgentContext
     from runtime.scene import Story
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from arp_runtime.child_process import attached
-from arp_runtime.reloading import child_arguments, watched
+from arp_runtime.agents.child_process import attached
+from arp_runtime.commands.reloading import child_arguments, watched
 from arp_service.processes import identify, is_alive
 from arp_service.stopping import Stop
 from runtime.streams import execute
@@ -87,7 +87,7 @@ def test_the_runtime_is_given_the_same_command_line() -> None:
         "0",
         "--host",
         "fd://7",
-        "--no-reload",
+        "--reload=false",
     ]
     assert child_arguments(arguments[:1] + arguments[6:], 7)[:3] == ["serve", "--port", "0"]
 

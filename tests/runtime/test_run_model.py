@@ -19,15 +19,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from arp_model import RunState
 from arp_runtime.errors import AgentError
-from arp_runtime.records import RecordSettings, open_records
+from arp_runtime.records.opening import RecordSettings, open_records
 from runtime.scene import events_of, managed, request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from arp_runtime.agent import AgentContext
-    from arp_runtime.manager import RunManager
-    from arp_runtime.runs import Run
+    from arp_runtime.agents.context import AgentContext
+    from arp_runtime.runs.manager import RunManager
+    from arp_runtime.runs.table import Run
 
 _IDS = st.sampled_from(["a", "b", "c", "d"])
 _TERMINAL = {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED}

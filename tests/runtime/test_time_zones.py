@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from arp_runtime.builtin_tools.time_zones import find_time_zone
+from arp_runtime.tools.builtin.time_zones import find_time_zone
 
 
 @pytest.mark.parametrize(

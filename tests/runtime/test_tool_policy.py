@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arp_model import UNSET, RunRequestToolPolicy
-from arp_runtime.tool_policy import ToolPolicy
+from arp_runtime.tools.policy import ToolPolicy
 
 _IDS = st.lists(st.sampled_from("abcd"), max_size=4)
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import anyio
 import pytest
 
-from arp_runtime import function_tools
-from arp_runtime.builtin_tools import calculator, clock, echo
-from arp_runtime.default_agent import default_agent
+from arp_runtime.agents.default import default_agent
 from arp_runtime.errors import InvalidToolArgumentsError, ToolDeniedError, ToolError
-from arp_runtime.function_tools import tool
+from arp_runtime.tools import functions as function_tools
+from arp_runtime.tools.builtin import calculator, clock, echo
+from arp_runtime.tools.functions import tool
 from runtime.scene import Notes, ended, managed, request, story
 
 if TYPE_CHECKING:
-    from arp_runtime.agent import AgentContext
-    from arp_runtime.tools import Tool
+    from arp_runtime.agents.context import AgentContext
+    from arp_runtime.tools.box import Tool
 
 
 async def test_a_call_and_its_result_are_events() -> None:

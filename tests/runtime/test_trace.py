@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from arp_model import TraceLevel, TraceResponse
-from arp_runtime.changes import TraceTold
-from arp_runtime.chronicle import Chronicle
-from arp_runtime.events import Feed
-from arp_runtime.runs import Run
-from arp_runtime.trace import MAX_KEPT_BYTES, KeptTrace
-from arp_runtime.trace_story import make_trace
+from arp_runtime.records.changes import TraceTold
+from arp_runtime.records.chronicle import Chronicle
+from arp_runtime.records.trace import MAX_KEPT_BYTES, KeptTrace
+from arp_runtime.records.trace_story import make_trace
+from arp_runtime.runs.events import Feed
+from arp_runtime.runs.table import Run
 from arp_service.info import utc_now
 from runtime.scene import Notes
 from runtime.streams import execute
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LOGGED = """
 from arp_model import TraceLevel
-from arp_runtime.trace import LogTrace
+from arp_runtime.records.trace import LogTrace
 from arp_service.logs import configure_logging
 
 configure_logging("info")

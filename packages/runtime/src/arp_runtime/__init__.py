@@ -1,7 +1,8 @@
 """Executes runs: one agent's work on one goal, over HTTP."""
 
-from arp_runtime.agent import Agent, AgentContext
-from arp_runtime.agent_events import Ending
+from arp_runtime.agents.context import Agent, AgentContext
+from arp_runtime.agents.events import Ending
+from arp_runtime.agents.sync_context import SyncAgentContext, SyncToolBox
 from arp_runtime.errors import (
     AgentError,
     InvalidArtifactError,
@@ -15,9 +16,8 @@ from arp_runtime.errors import (
     ToolNotFoundError,
     ToolTimeoutError,
 )
-from arp_runtime.function_tools import FunctionTool, tool
-from arp_runtime.sync_agent import SyncAgentContext, SyncToolBox
-from arp_runtime.tools import CallOrigin, Tool, ToolBox
+from arp_runtime.tools.box import CallOrigin, Tool, ToolBox
+from arp_runtime.tools.functions import FunctionTool, tool
 
 __all__ = [
     "Agent",

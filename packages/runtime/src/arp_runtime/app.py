@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from arp_model import HealthChecksItem, Status
+from arp_runtime.agents.variables import NONCE_VARIABLE
 from arp_runtime.routes import RunRoutes
-from arp_runtime.variables import NONCE_VARIABLE
 from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
 from arp_service.sqlite import StoreUnavailableError
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.types import Scope
 
-    from arp_runtime.manager import RunManager
-    from arp_runtime.records import Records
+    from arp_runtime.records.opening import Records
+    from arp_runtime.runs.manager import RunManager
     from arp_service.stopping import Stop
 
 FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel")

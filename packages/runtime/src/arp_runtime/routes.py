@@ -8,7 +8,7 @@ import msgspec
 from starlette.routing import Route
 
 from arp_model import RunBatchResponse, RunRequest
-from arp_runtime.trace_story import make_trace
+from arp_runtime.records.trace_story import make_trace
 from arp_service.body import read_struct
 from arp_service.errors import ServiceError
 from arp_service.event_stream import EventStream, read_after, wants_json_lines
@@ -18,8 +18,8 @@ from arp_service.run_batch import batch_item, read_run_batch
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from arp_runtime.manager import RunManager
-    from arp_runtime.runs import Run
+    from arp_runtime.runs.manager import RunManager
+    from arp_runtime.runs.table import Run
     from arp_service.stopping import Stop
 
 

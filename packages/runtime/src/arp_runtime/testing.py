@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from arp_model import UNSET, RunEvent, RunRequest, RunResult
-from arp_runtime.agent_kinds import as_agent
-from arp_runtime.artifacts import ArtifactFolder
-from arp_runtime.loading import load_agent
-from arp_runtime.offered_tools import offer
-from arp_runtime.single_run import follow, started
-from arp_runtime.tool_loading import load_tools, open_tools
-from arp_runtime.workbench import Workbench
+from arp_runtime.agents.artifacts import ArtifactFolder
+from arp_runtime.agents.kinds import as_agent
+from arp_runtime.agents.loading import load_agent
+from arp_runtime.runs.single_run import follow, started
+from arp_runtime.runs.workbench import Workbench
+from arp_runtime.tools.loading import load_tools, open_tools
+from arp_runtime.tools.offered import offer
 from arp_service.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from arp_runtime.tools import Tool
+    from arp_runtime.tools.box import Tool
 
 __all__ = ["AgentRun", "run_agent", "run_agent_async"]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from arp_runtime.artifacts import ArtifactFolder, default_artifacts_dir
-from arp_runtime.loading import load_agent, load_local_model
-from arp_runtime.manager import CANCEL_GRACE_S
-from arp_runtime.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
+from arp_runtime.agents.artifacts import ArtifactFolder, default_artifacts_dir
+from arp_runtime.agents.loading import load_agent, load_local_model
+from arp_runtime.runs.manager import CANCEL_GRACE_S
+from arp_runtime.runs.turns import MAX_WAITING_RUNS, Capacity, concurrent_runs
 
 if TYPE_CHECKING:
-    from arp_runtime.agent_kinds import LoadedAgent
+    from arp_runtime.agents.kinds import LoadedAgent
 
 _AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 _Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]

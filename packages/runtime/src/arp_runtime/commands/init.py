@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from arp_runtime.new_project import CannotInitError, write_project
+from arp_runtime.commands.new_project import CannotInitError, write_project
 
 
 def init_command(name: str, /) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from arp_runtime.records import RecordSettings
-from arp_runtime.runs import MAX_ENDED_AGE_S, MAX_ENDED_RUNS, Limits
+from arp_runtime.records.opening import RecordSettings
+from arp_runtime.runs.table import MAX_ENDED_AGE_S, MAX_ENDED_RUNS, Limits
 
 # A century: the clock's arithmetic needs an end.
 _MAX_AGE_S = 3_200_000_000

@@ -14,14 +14,14 @@ import msgspec
 from cyclopts import Parameter
 
 from arp_model import RunRequest, RunResult, RunState
+from arp_runtime.agents.loading import AgentNotLoadableError
 from arp_runtime.commands.agent_options import NO_AGENT_OPTIONS, AgentOptions
+from arp_runtime.commands.terminal import JsonView, TerminalView
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
-from arp_runtime.loading import AgentNotLoadableError
-from arp_runtime.manager import Keeping
-from arp_runtime.single_run import follow, started
-from arp_runtime.terminal import JsonView, TerminalView
-from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
-from arp_runtime.workbench import Workbench
+from arp_runtime.runs.manager import Keeping
+from arp_runtime.runs.single_run import follow, started
+from arp_runtime.runs.workbench import Workbench
+from arp_runtime.tools.loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_service.logs import configure_logging
 from arp_service.stopping import stop_on_signals
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from arp_runtime.artifacts import ArtifactFolder
-    from arp_runtime.manager import RunManager
-    from arp_runtime.offered_tools import OfferedTool
-    from arp_runtime.runs import Run
-    from arp_runtime.terminal import View
+    from arp_runtime.agents.artifacts import ArtifactFolder
+    from arp_runtime.commands.terminal import View
+    from arp_runtime.runs.manager import RunManager
+    from arp_runtime.runs.table import Run
+    from arp_runtime.tools.offered import OfferedTool
     from arp_service.stopping import Stop
 
 

@@ -11,6 +11,7 @@ import anyio
 import structlog
 from cyclopts import Parameter
 
+from arp_runtime.agents.loading import AgentNotLoadableError
 from arp_runtime.app import create_runtime_app
 from arp_runtime.commands.agent_options import (
     NO_AGENT_OPTIONS,
@@ -20,11 +21,10 @@ from arp_runtime.commands.agent_options import (
 )
 from arp_runtime.commands.record_options import NO_RECORD_OPTIONS, RecordOptions
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
-from arp_runtime.loading import AgentNotLoadableError
-from arp_runtime.manager import Keeping, open_manager
-from arp_runtime.records import open_records
-from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
-from arp_runtime.workbench import Workbench
+from arp_runtime.records.opening import open_records
+from arp_runtime.runs.manager import Keeping, open_manager
+from arp_runtime.runs.workbench import Workbench
+from arp_runtime.tools.loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_service.door import OwnUserOnly
 from arp_service.folder_lock import FolderError
 from arp_service.logs import configure_logging
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from arp_runtime.artifacts import ArtifactFolder
-    from arp_runtime.manager import RunManager
-    from arp_runtime.offered_tools import OfferedTool
-    from arp_runtime.records import Records
+    from arp_runtime.agents.artifacts import ArtifactFolder
+    from arp_runtime.records.opening import Records
+    from arp_runtime.runs.manager import RunManager
+    from arp_runtime.tools.offered import OfferedTool
 
 DEFAULT_PORT = 8081
 # After the runs have ended: for streams to end and connections to close. Where an agent resists its
@@ -125,7 +125,7 @@ def serve_command(
 
 def _reload(host: str, port: int, auto_port: bool, agent: str, drain_grace_s: float) -> NoReturn:
     """Serve in a process of its own, again and again. What does not concern the socket is that process's business."""
-    from arp_runtime.reloading import NoReloadError, serve_with_reload  # noqa: PLC0415 - not for instances
+    from arp_runtime.commands.reloading import NoReloadError, serve_with_reload  # noqa: PLC0415 - not for instances
 
     try:
         listener = bind(host, port, auto_port=auto_port)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from arp_runtime.tool_loading import REGISTRY_URL_VARIABLE
+from arp_runtime.tools.loading import REGISTRY_URL_VARIABLE
 
 
 @Parameter(name="*")

@@ -14,13 +14,13 @@ from rich.text import Text
 
 from arp_model import UNSET
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
-from arp_runtime.tool_loading import ToolsNotLoadableError, load_tools, open_tools
+from arp_runtime.tools.loading import ToolsNotLoadableError, load_tools, open_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from arp_runtime.offered_tools import OfferedTool
+    from arp_runtime.tools.offered import OfferedTool
 
 
 def tools_command(

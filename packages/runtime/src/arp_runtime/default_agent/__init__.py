@@ -1,5 +1,0 @@
-"""The agent that serves where none was named."""
-
-from arp_runtime.default_agent.agent import default_agent
-
-__all__ = ["default_agent"]
