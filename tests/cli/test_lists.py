@@ -96,7 +96,7 @@ def test_the_status_shows_the_checks_and_the_version(url: str) -> None:
     assert answer.code == 0
     assert answer.out.startswith("arp-daemon ")
     assert f" at {url} is ok\n" in answer.out
-    assert "\n  store      ok\n" in answer.out
+    assert "\n  store      ok  write_ms=" in answer.out
     assert "\nInstances: " in answer.out
     found = json.loads((call("status", "--json", url=url)).out)
     assert set(found) == {"health", "version", "instances"}

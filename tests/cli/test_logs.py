@@ -11,6 +11,7 @@ import pytest
 
 from cli.arpctl import PATIENCE_S, call, started
 from support.daemon import RunningDaemon, running_daemon
+from support.waiting import until_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +43,12 @@ async def instance_id(daemon: RunningDaemon) -> str:
     for goal in ("one", "\x1b[31mtwo"):
         await daemon.result(await daemon.submit(goal))
     (instance,) = await daemon.instances()
+    path = f"/v1/instances/{instance['instance_id']}/logs?lines=1&stream="
+
+    async def written() -> list[str]:
+        return [(await daemon.client.get(path + stream)).text for stream in ("stdout", "stderr")]
+
+    await until_answer(written, lambda said: all(text.endswith("two\n") for text in said))
     return str(instance["instance_id"])
 
 
