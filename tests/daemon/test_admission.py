@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FORKED: dict[str, Any] = {"driver": "runtime", "template": "arp_runtime.cli:main", "max": 1}
 
 
+@pytest.mark.own_daemon
 async def test_a_full_queue_refuses_and_has_room_again(daemon: RunningDaemon) -> None:
     """429 queue_full with Retry-After, nothing stored; another profile is not affected."""
     await daemon.put_profile("small", **_FORKED, concurrency=1, max_queued=2)
@@ -40,6 +41,7 @@ async def test_a_full_queue_refuses_and_has_room_again(daemon: RunningDaemon) ->
     await daemon.end(await daemon.submit("What is 1+1?", **select))
 
 
+@pytest.mark.own_daemon
 async def test_a_queue_never_holds_more_than_it_may(daemon: RunningDaemon) -> None:
     """Of many submissions at once, alone and in a batch, exactly as many are taken as there is room for."""
     await daemon.put_profile("default", **_FORKED, concurrency=1, max_queued=5)

@@ -122,6 +122,7 @@ async def test_a_hand_over_that_is_refused_is_tried_again(daemon: RunningDaemon)
     assert (error["code"], error["message"]) == ("oh", "no")
 
 
+@pytest.mark.own_daemon
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_runs_of_a_registered_runtime_that_does_not_answer_end_soon_after_a_start(
     daemon: RunningDaemon, how: signal.Signals

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     import httpx
 
     from support.daemon import RunningDaemon
+
+pytestmark = pytest.mark.own_daemon
 
 
 async def _cancel(daemon: RunningDaemon, **body: Any) -> httpx.Response:

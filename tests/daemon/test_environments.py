@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
+pytestmark = pytest.mark.own_daemon
+
 _PROFILES = "/v1/admin/runtime-profiles"
 _AGENT = "async def answer(context):\n    import tiny_words\n    return {'text': tiny_words.WORDS}\n"
 _PLAIN = (Path(__file__).parent.parent / "support" / "bestiary" / "plain_runtime.py").read_text()

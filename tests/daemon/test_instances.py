@@ -188,6 +188,7 @@ async def test_an_endpoint_that_the_operator_does_not_allow_is_never_called(
     assert response.status_code == status, response.text
 
 
+@pytest.mark.own_daemon
 async def test_the_operator_may_allow_more_endpoints(daemon: RunningDaemon) -> None:
     """403 without --allow-endpoint; with it the endpoint is called, and here found silent."""
     body = {"runtime_api_endpoint": "http://[::ffff:127.0.0.1]:1"}

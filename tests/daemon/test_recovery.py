@@ -13,6 +13,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import httpx
 import psutil
+import pytest
 
 from arp_daemon.store import InstanceRecord, open_sqlite_store
 from support.daemon import is_alive, running_daemon
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.daemon import RunningDaemon
+
+pytestmark = pytest.mark.own_daemon
 
 
 async def test_a_daemon_that_is_killed_finds_its_instances_and_runs_again(daemon: RunningDaemon) -> None:

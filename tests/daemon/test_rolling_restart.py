@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import pytest
 
 from support.waiting import until_answer
 
@@ -107,6 +108,7 @@ async def test_a_version_that_does_not_start_replaces_nothing(daemon: RunningDae
     assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
 
 
+@pytest.mark.own_daemon
 async def test_a_restart_goes_on_after_the_daemon_was_killed(daemon: RunningDaemon) -> None:
     """Killed while the first old one is drained: the next daemon replaces the rest, and no run is lost."""
     await daemon.put_profile(**_OURS, max=2, concurrency=1)

@@ -64,6 +64,7 @@ async def test_a_wish_that_is_not_known_is_refused(shared_daemon: RunningDaemon)
         assert "on_disconnect" in refused.json()["error"]["message"]
 
 
+@pytest.mark.own_daemon
 async def test_a_daemon_that_stops_cancels_nothing_by_closing_its_streams(daemon: RunningDaemon) -> None:
     """The watcher did not leave: a run that waits is still there for the next daemon."""
     await daemon.put_profile("default", driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
@@ -78,6 +79,7 @@ async def test_a_daemon_that_stops_cancels_nothing_by_closing_its_streams(daemon
     assert (await daemon.end(second))["state"] == "succeeded"
 
 
+@pytest.mark.own_daemon
 async def test_a_log_that_has_lost_its_end_is_cut_and_not_shown_as_whole(daemon: RunningDaemon) -> None:
     """A reader must not take what is left for all that there was."""
     run_id = await daemon.submit("count to 3 quickly")

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 
 if TYPE_CHECKING:
     import httpx
@@ -28,6 +29,7 @@ async def _count(daemon: RunningDaemon) -> int:
     return len((await daemon.get("/v1/runs?page_size=1000"))["runs"])
 
 
+@pytest.mark.own_daemon
 async def test_the_same_key_with_an_equal_request_is_the_same_run(daemon: RunningDaemon) -> None:
     """Also without a run_id, after the run's end, and after the daemon's; another request is a 409 of its own."""
     first = (await _submit(daemon, _ADD, "k-1")).json()["run_id"]
@@ -139,6 +141,7 @@ async def test_a_batch_has_bounds_and_no_key(shared_daemon: RunningDaemon) -> No
     assert await _count(shared_daemon) == before
 
 
+@pytest.mark.own_daemon
 async def test_a_batch_outlives_the_daemon(daemon: RunningDaemon) -> None:
     """Answered means stored: what a daemon that is killed at once had taken, the next one finishes."""
     runs = [{"run_id": f"b-{n}", "input": {"goal": "What is 1+1?"}} for n in range(250)]

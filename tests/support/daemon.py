@@ -14,6 +14,7 @@ import psutil
 
 from arp_daemon.launcher import open_launcher
 from arp_daemon.sse_frames import FrameReader
+from support.waiting import until_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +27,8 @@ _STOP_TIMEOUT_S = 30
 _TERMINAL = {"succeeded", "failed", "canceled"}
 # Launches by exec, one instance at most: what a test changes, it puts.
 EXEC = {"driver": "runtime", "max": 1}
+_BUILT_IN = {"driver": "runtime", "template": "arp_runtime.cli:main", "max": 4}
+_PROFILES = "/v1/admin/runtime-profiles"
 
 
 class RunningDaemon:
@@ -78,7 +81,7 @@ class RunningDaemon:
     async def put_profile(self, name: str = "default", **exec_: Any) -> None:
         """Upsert a profile that launches."""
         body = {"extensions": {"arp.exec": exec_ or EXEC}}
-        response = await self.client.put(f"/v1/admin/runtime-profiles/{name}", json=body)
+        response = await self.client.put(f"{_PROFILES}/{name}", json=body)
         assert response.is_success, response.text
 
     async def submit(self, goal: str, **parts: Any) -> str:
@@ -129,6 +132,16 @@ class RunningDaemon:
     async def instances(self) -> list[dict[str, Any]]:
         """What `GET /v1/instances` shows."""
         return list((await self.get("/v1/instances"))["instances"])
+
+    async def tidy(self) -> None:
+        """End all runs, take away what a test has launched, registered and put: all is as it was, but for the past."""
+        (await self.client.post("/v1/runs:cancel", json={"all": True})).raise_for_status()
+        await self.put_profile(**_BUILT_IN)
+        for name in {p["runtime_profile"] for p in (await self.get(_PROFILES))["profiles"]} - {"default"}:
+            (await self.client.delete(f"{_PROFILES}/{name}?force=true")).raise_for_status()
+        for instance in await self.instances():
+            await self.client.post(f"/v1/instances/{instance['instance_id']}:drain?grace_ms=0")
+        await until_answer(self.instances, lambda found: not found)
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for this data dir: the daemon, its launcher, templates and instances."""
