@@ -50,10 +50,11 @@ async def test_many_clients_that_submit_one_id_at_once_make_one_run(
     tell("one id, submitted at once", f"{rounds} times {CLIENTS} clients: one run each time, executed once")
 
 
+@pytest.mark.full
 async def test_clients_that_dawdle_hold_up_nobody(scene: Scene, tell: Callable[[str, object], None]) -> None:
     """Connections that send half a head, or half a body, and wait: others are served, and they are let go of."""
     await scene.put_agent("noted")
-    dawdlers = times(200, 40)
+    dawdlers = 200
     async with AsyncExitStack() as stack:
         for number in range(dawdlers):
             stream = await stack.enter_async_context(connected(scene.daemon.port))

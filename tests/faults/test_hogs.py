@@ -75,7 +75,7 @@ async def test_an_agent_that_floods_its_logs_fills_no_disk_and_holds_up_nobody(
     """What is kept is bounded; the run is done, if more slowly, and others meanwhile."""
     await scene.put_agent("logging", profile="flood")
     await scene.put_agent("noted", profile="good")
-    kilobytes = times(200, 10) * 1000
+    kilobytes = times(200, 4) * 1000
     flood = await scene.daemon.submit(str(kilobytes), runtime_selector={"runtime_profile": "flood"})
     good = await scene.daemon.submit("good-1", runtime_selector={"runtime_profile": "good"})
     assert (await scene.daemon.result(good))["ok"] is True

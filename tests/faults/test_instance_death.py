@@ -26,7 +26,7 @@ async def test_runs_of_a_killed_instance_are_lost_or_tried_again_and_no_other_ru
 ) -> None:
     """SIGKILL in mid-run: without retries a run is begun once and ends; with them it succeeds."""
     once, retried = Load(scene.daemon, "once", rate=25), Load(scene.daemon, "retried", rate=25)
-    kills, seen = times(200), []
+    kills, seen = times(200, 10), []
     for number in range(kills):
         if number % DEATHS_A_VERSION == 0:
             await scene.put_agent(profile="once", max=2, concurrency=4)
@@ -52,7 +52,7 @@ async def test_nothing_of_a_killed_launcher_lives_on_and_its_runs_end_or_are_tri
     once, retried = Load(scene.daemon, "once", rate=25), Load(scene.daemon, "retried", rate=25)
     await scene.put_agent(profile="once", max=2, concurrency=4)
     await scene.put_agent(profile="retried", max=2, concurrency=4, retries=RETRIES)
-    kills = times(50, 3)
+    kills = times(50, 2)
     async with once.running(), retried.running():
         gone = [await kill_launcher(scene) for _ in range(kills)]
     outcome, outcome_retried = await outcome_of(scene, once), await outcome_of(scene, retried)

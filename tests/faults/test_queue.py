@@ -35,7 +35,7 @@ async def test_thousands_of_queued_runs_survive_the_daemon_and_are_done_once(
     scene: Scene, tell: Callable[[str, object], None]
 ) -> None:
     """Submitted by 64 connections while no instance gets ready; the daemon is killed; each is done, once."""
-    count = times(10_000)
+    count = times(10_000, 300)
     stalled = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
     await scene.daemon.put_profile(driver="command", command=stalled, start_timeout_s=600, stop_grace_s=0.1)
     began = anyio.current_time()
