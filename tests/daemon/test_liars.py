@@ -54,34 +54,31 @@ async def _assert_unharmed(daemon: RunningDaemon) -> None:
 
 
 @pytest.mark.parametrize("features", [["events"], ["run.events"]])
-async def test_senseless_events_fail_their_run_alone(tmp_path: Path, features: list[str]) -> None:
+async def test_senseless_events_fail_their_run_alone(daemon: RunningDaemon, features: list[str]) -> None:
     """Each kind is a runtime_error; the runs beside them, at the same instance, end well."""
-    async with running_daemon(tmp_path / "data", "--drain-grace-s", "0.1") as daemon:
-        await put_liar(daemon, *features, concurrency=64, stop_grace_s=60)
-        ends = await _ends(daemon, ["before", *_WORDS, "after"])
-        assert ends == {"before": "ok", **dict.fromkeys(_WORDS, "runtime_error"), "after": "ok"}
-        assert len(await daemon.instances()) == 1
-        await _assert_unharmed(daemon)
+    await put_liar(daemon, *features, concurrency=64, stop_grace_s=60)
+    ends = await _ends(daemon, ["before", *_WORDS, "after"])
+    assert ends == {"before": "ok", **dict.fromkeys(_WORDS, "runtime_error"), "after": "ok"}
+    assert len(await daemon.instances()) == 1
+    await _assert_unharmed(daemon)
 
 
-async def test_an_event_without_end_costs_its_run_alone(tmp_path: Path) -> None:
+async def test_an_event_without_end_costs_its_run_alone(daemon: RunningDaemon) -> None:
     """Though it came by the stream of all: the other runs are followed one by one from there on."""
-    async with running_daemon(tmp_path / "data", "--drain-grace-s", "0.1") as daemon:
-        await put_liar(daemon, "events", "run.events", concurrency=64, stop_grace_s=60)
-        ends = await _ends(daemon, ["before", "endless-event", "after"])
-        assert ends == {"before": "ok", "endless-event": "runtime_error", "after": "ok"}
-        await _assert_unharmed(daemon)
+    await put_liar(daemon, "events", "run.events", concurrency=64, stop_grace_s=60)
+    ends = await _ends(daemon, ["before", "endless-event", "after"])
+    assert ends == {"before": "ok", "endless-event": "runtime_error", "after": "ok"}
+    await _assert_unharmed(daemon)
 
 
-async def test_senseless_answers_fail_their_run_alone(tmp_path: Path) -> None:
+async def test_senseless_answers_fail_their_run_alone(daemon: RunningDaemon) -> None:
     """To the hand-over, about the status, and for the result; no redirect is followed, no body read to its end."""
-    async with running_daemon(tmp_path / "data", "--drain-grace-s", "0.1") as daemon:
-        await put_liar(daemon, concurrency=64, stop_grace_s=60)
-        lies = [*_CALLS, "status-back", "result-early", "result-mismatch"]
-        ends = await _ends(daemon, ["before", *lies, "after"])
-        assert ends == {"before": "ok", **dict.fromkeys(lies, "runtime_error"), "after": "ok"}
-        assert len(await daemon.instances()) == 1
-        await _assert_unharmed(daemon)
+    await put_liar(daemon, concurrency=64, stop_grace_s=60)
+    lies = [*_CALLS, "status-back", "result-early", "result-mismatch"]
+    ends = await _ends(daemon, ["before", *lies, "after"])
+    assert ends == {"before": "ok", **dict.fromkeys(lies, "runtime_error"), "after": "ok"}
+    assert len(await daemon.instances()) == 1
+    await _assert_unharmed(daemon)
 
 
 async def test_where_the_stream_of_all_events_is_nonsense_runs_are_followed_one_by_one(daemon: RunningDaemon) -> None:
@@ -99,13 +96,12 @@ async def test_where_the_stream_of_all_events_is_nonsense_runs_are_followed_one_
     await _assert_unharmed(daemon)
 
 
-async def test_a_runtime_that_says_nothing_is_bounded_by_the_time_of_its_runs(tmp_path: Path) -> None:
+async def test_a_runtime_that_says_nothing_is_bounded_by_the_time_of_its_runs(daemon: RunningDaemon) -> None:
     """It may be working: silence, and answers that never end, are no lie until the run's time is over."""
-    async with running_daemon(tmp_path / "data", "--drain-grace-s", "0.1") as daemon:
-        await put_liar(daemon, concurrency=64, stop_grace_s=60)
-        silent = ["deaf", "status-drip", "result-drip"]
-        ends = await _ends(daemon, silent, limits={"timeout_ms": 500})
-        assert ends == dict.fromkeys(silent, "limit_exceeded")
+    await put_liar(daemon, concurrency=64, stop_grace_s=60)
+    silent = ["deaf", "status-drip", "result-drip"]
+    ends = await _ends(daemon, silent, limits={"timeout_ms": 500})
+    assert ends == dict.fromkeys(silent, "limit_exceeded")
 
 
 async def test_what_a_liar_said_is_in_the_trace_without_secrets(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How often each thing is broken: in full by `nox -s faults`, a tenth of it among all other tests."""
+"""How often each thing is broken: in full by `nox -s faults`, a tenth of it or less among all other tests."""
 
 from __future__ import annotations
 

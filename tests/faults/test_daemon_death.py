@@ -26,7 +26,7 @@ async def test_no_accepted_run_is_lost_or_run_twice_when_the_daemon_is_killed(
     """SIGKILL at random points under 50 submits a second, and now and then while it starts: all runs succeed, once."""
     await scene.put_agent(max=2)
     load = Load(scene.daemon)
-    kills, restarts = times(200, 4), []
+    kills, restarts = times(200, 3), []
     for _ in range(kills):
         await kill_daemon_under(scene, load, longest_s=LONGEST_S)
         if scene.rng.random() < 0.2:
