@@ -42,8 +42,9 @@ class Hiding:
                 break
             shown += [data[position : match.start()], _HIDDEN]
             position = match.end()
-        if position > end:
-            end = len(data) - self._unfinished(data[position:])
+            # What might have been the beginning of another value was the end of this one.
+            if position > end:
+                end = len(data) - self._unfinished(data[position:])
         self._held = data[end:]
         return b"".join([*shown, data[position:end]])
 
