@@ -30,7 +30,7 @@ _FORMAT = 1
 _KEY_DIGITS = 32
 _RUNTIME = "arp-runtime"
 # What our runtime is made of; the rest of what it needs is installed beside them.
-_RUNTIME_PACKAGES = ("arp_runtime", "arp_service", "arp_model")
+_RUNTIME_PACKAGES = ("arp_runtime", "arp_sdk", "arp_service", "arp_model")
 _PROGRAM = re.compile(r"\{bin\}/([^/]+)\Z")
 
 
