@@ -155,4 +155,6 @@ def _pytest(
     The folder is the system's and not the checkout's because a Unix socket's path must fit into 107 bytes.
     """
     with tempfile.TemporaryDirectory(prefix="arp-", ignore_cleanup_errors=True) as scratch:
+        # Instances of other users, which root can start, have their sockets in there.
+        Path(scratch).chmod(0o711)
         session.run(*launcher, "pytest", f"--basetemp={scratch}/t", *args, env={"TMPDIR": scratch, **(env or {})})

@@ -51,7 +51,7 @@ def test_an_event_is_told_in_one_line(type_: str, data: dict[str, Any] | None, e
     assert describe(run_event(type_, data)) == expected
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.sampled_from(RunEventType), st.dictionaries(KEYS, JSON))
 def test_any_data_makes_one_line_without_controls(type_: RunEventType, data: dict[str, Any]) -> None:
     """A runtime may put anything into `data`."""

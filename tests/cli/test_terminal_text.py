@@ -34,7 +34,7 @@ def test_text_keeps_its_letters_and_loses_what_a_terminal_obeys(text: str, expec
     assert clean(text) == expected
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text())
 def test_no_control_character_survives_but_line_ends_and_tabs(text: str) -> None:
     """Whatever a server sends, no control character reaches the terminal."""
@@ -49,7 +49,7 @@ def test_a_long_text_is_cut_on_its_line_and_says_how_long_it_was() -> None:
     assert len(line) < 600
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), st.text()))
 def test_json_parses_to_the_same_value_and_has_nothing_that_a_terminal_obeys(value: dict[str, str]) -> None:
     """`--json` is exact for programs and harmless on a terminal."""

@@ -157,6 +157,4 @@ class RunLife(RuleBasedStateMachine):
 
 
 TestRunLife = RunLife.TestCase
-TestRunLife.settings = settings(
-    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestRunLife.settings = settings(max_examples=20, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow])

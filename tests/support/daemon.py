@@ -27,7 +27,7 @@ _STOP_TIMEOUT_S = 30
 _TERMINAL = {"succeeded", "failed", "canceled"}
 # Launches by exec, one instance at most: what a test changes, it puts.
 EXEC = {"driver": "runtime", "max": 1}
-_BUILT_IN = {"driver": "runtime", "template": "arp_runtime.cli:main", "max": 4}
+_BUILT_IN: dict[str, Any] = {"driver": "runtime", "template": "arp_runtime.cli:main", "max": 4}
 _PROFILES = "/v1/admin/runtime-profiles"
 
 
