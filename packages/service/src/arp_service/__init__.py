@@ -2,13 +2,17 @@
 
 errors        the tree of errors and their stable codes      responses   answers, and errors as ErrorEnvelope
 ids           what ids may be, and new ones                  body        bounded, strict request bodies
-paging        page tokens                                    door, peer  who gets in
-sse           event streams read by cursor                   changed     a wake-up call
-sqlite        one writer with group commit                   processes   process trees and identities
-info          health and version                             stopping    the two steps of a stop
+paging        page tokens                                    run_batch   batches of runs, item by item
+door, peer    who gets in                                    accept      what a client would rather have
+event_stream  logs followed by cursor                        sse         how their events are written
+text_stream   a text that comes in pieces                    changed     a wake-up call
+sqlite        one writer with group commit                   rows        times and checksums in rows
+folder_lock   one process in a data folder                   processes   process trees and identities
+info          health and version                             stopping    the steps of a stop
 application   routes behind the door                         serving     Hypercorn, in this process
-unread_body   what a refusal leaves of a body
-logs          structured logging                             command_line  flags, environment, file, default
+turns         one after the other, a turn of the loop each   unread_body what a refusal leaves of a body
+never_called  addresses that nobody may have called          logs        structured logging
+command_line  flags, environment, file, default
 """
 
 __all__: list[str] = []
