@@ -22,11 +22,11 @@ from arp_runtime.agents.artifacts import ArtifactFolder, make_artifact
 from arp_runtime.agents.events import AgentEvent, Ending, check_told, event_type
 from arp_runtime.agents.kinds import find_function
 from arp_runtime.agents.loading import load_target
+from arp_runtime.agents.returned import as_agent_error, encode_output, error_detail
 from arp_runtime.agents.sync_context import SyncAgentContext
 from arp_runtime.agents.threads import call_plain
 from arp_runtime.agents.variables import ARTIFACTS_VARIABLE, TOOLS_VARIABLE
 from arp_runtime.errors import InvalidEventError, RunCanceledError, ToolError
-from arp_runtime.runs.results import as_agent_error, encode_output, error_detail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

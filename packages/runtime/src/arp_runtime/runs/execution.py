@@ -11,6 +11,7 @@ import anyio
 from arp_model import UNSET, RunState, TraceLevel
 from arp_runtime.agents.context import AgentContext
 from arp_runtime.agents.events import Ending
+from arp_runtime.agents.returned import as_agent_error, encode_output
 from arp_runtime.budget import Budget
 from arp_runtime.errors import (
     AgentError,
@@ -21,7 +22,6 @@ from arp_runtime.errors import (
 from arp_runtime.halt import Halt
 from arp_runtime.records.trace import as_utf8
 from arp_runtime.runs.large_output import fit, fit_partial
-from arp_runtime.runs.results import as_agent_error, encode_output
 from arp_runtime.tools.box import ToolBox
 from arp_runtime.tools.policy import ToolPolicy
 from arp_service.info import utc_now
