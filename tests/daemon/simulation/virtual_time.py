@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from datetime import datetime, timedelta, timezone
+
+_BEGAN_AT = datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+
+def virtual_now() -> datetime:
+    """The time of day in a virtual time loop."""
+    return _BEGAN_AT + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 class NothingWillHappenError(Exception):

@@ -1,9 +1,8 @@
 """One schedule: clients, a daemon that crashes and starts again, and instances, all moved by one seed.
 
-The daemon's part is real: submissions, open runs, queue, dispatcher, links, followers. Around it are a store in memory
-that survives it, instances that are scripted, and a clock that jumps. Wherever the daemon waits for the store or for an
-instance, the seed says for how long; so it decides what happens in between. A crash is all of the daemon's memory,
-dropped: whatever it waits for never comes, and what the store had not committed by then is lost.
+The daemon's part is real. Around it are a store in memory that survives it, instances that are scripted, and a clock
+that jumps. Wherever the daemon waits for the store or for an instance, the seed says for how long, and ids are made of
+it; so it decides what happens in between.
 """
 
 from __future__ import annotations
@@ -11,38 +10,34 @@ from __future__ import annotations
 import asyncio
 import random
 from builtins import BaseExceptionGroup
-from contextlib import AbstractContextManager, nullcontext
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import anyio
+from msgspec import UNSET
 
-from arp_daemon.address import Address
-from arp_daemon.dispatcher import Dispatcher
 from arp_daemon.exec_spec import RuntimeExec
-from arp_daemon.instance import BATCH, EVENTS, Instance, InstanceFacts
-from arp_daemon.open_runs import OpenRuns
-from arp_daemon.run_queue import RunQueue
-from arp_daemon.runs import RunManager
 from arp_daemon.store import InstanceRecord
-from arp_daemon.submission import Submissions
-from arp_model import InstanceState, RunRequest
-from arp_service.stopping import Stop
-from daemon.simulation.memory_store import Disk, MemoryStore
+from arp_model import RunRequest, RunRequestInput, RunRequestLimits
+from daemon.simulation.crashing_daemon import CrashedError, CrashingDaemon
+from daemon.simulation.memory_store import Disk
 from daemon.simulation.model import Model
 from daemon.simulation.runtimes import Execution, SimRelay, SimRuntime
 from daemon.simulation.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from anyio.abc import TaskGroup
+
+    from arp_model import RunStatus
 
 # Virtual seconds in which everything has to have come to its end.
 _PATIENCE_S = 600.0
 _NAPS = (0.0, 0.0, 0.0, 0.001, 0.01, 0.1, 0.5)
-
-
-class CrashedError(BaseException):
-    """The daemon that waits for this is dead; nothing catches it."""
+# How long a run may take, and what its profile allows at most, in milliseconds.
+_TIMES_MS = (None, None, None, None, 0, 300, 1500)
+_CEILINGS_MS = (None, None, None, 2000)
 
 
 def simulate(seed: int) -> None:
@@ -62,13 +57,15 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.retries = self.random.choice([0, 0, 1, 2])
+        self.exec_spec = RuntimeExec(
+            retries=self.random.choice([0, 0, 1, 2]), max=10, max_timeout_ms=self.random.choice(_CEILINGS_MS)
+        )
         self.disk = Disk()
-        self.model = Model(self.retries)
+        self.model = Model(self.exec_spec)
         self.disk.on_change = lambda run: self.model.note_change(run, self.runtimes.values())
         self.runtimes: dict[str, SimRuntime] = {}
         self.tokens: list[str] = []
-        self._daemon: _Daemon | None = None
+        self._daemon: CrashingDaemon | None = None
         self._daemon_changed = anyio.Event()
         SimRelay.world = self
 
@@ -78,7 +75,11 @@ class World:
 
     async def nap(self) -> None:
         """Let others go on for a while, or for long."""
-        await anyio.sleep(self.random.choice(_NAPS))
+        await asyncio.sleep(self.random.choice(_NAPS))
+
+    def new_id(self, prefix: str) -> str:
+        """An id from the seed."""
+        return f"{prefix}_{self.random.getrandbits(64):016x}"
 
     def note_execution(self, runtime: SimRuntime, execution: Execution) -> None:
         """A runtime has begun to work."""
@@ -94,7 +95,7 @@ class World:
             self.tasks.start_soon(self._kill_runtimes, self.random.choice([0, 0, 0, 1, 2]))
             async with anyio.create_task_group() as clients:
                 for number in range(self.random.randint(1, 4)):
-                    clients.start_soon(self._be_client, f"run{number}")
+                    clients.start_soon(self._be_client, self._new_client(f"goal{number}"))
             with anyio.move_on_after(_PATIENCE_S):
                 while self._unfinished():  # noqa: ASYNC110 - the time is virtual
                     await anyio.sleep(1)
@@ -102,42 +103,61 @@ class World:
         self.model.check_end(self.disk, self.runtimes.values())
 
     def _unfinished(self) -> bool:
-        at_work = (e.live for runtime in self.runtimes.values() for e in runtime.executions.values())
+        at_work = (
+            e.live and not e.forgotten for runtime in self.runtimes.values() for e in runtime.executions.values()
+        )
         return any(run.ended_at is None for run in self.disk.runs.values()) or any(at_work)
 
     # -- what happens ------------------------------------------------------------------------------------------
 
-    async def _be_client(self, run_id: str) -> None:
+    def _new_client(self, goal: str) -> _Client:
+        limits = self.random.choice(_TIMES_MS)
+        ceiling = self.exec_spec.max_timeout_ms
+        client = _Client(goal, limits if limits is None or ceiling is None else min(limits, ceiling))
+        client.run_id = goal if self.chance(0.6) else None
+        client.key = goal if client.run_id is None and self.chance(0.7) else None
+        self.model.timeouts_ms[goal] = ceiling if client.timeout_ms is None else client.timeout_ms
+        return client
+
+    async def _be_client(self, client: _Client) -> None:
         """Submit a run until it is accepted, perhaps twice at once; perhaps cancel it."""
+        told: set[str] = set()
         async with anyio.create_task_group() as tasks:
-            for _ in range(self.random.choice([1, 1, 2])):
-                tasks.start_soon(self._submit, run_id)
-        self.model.accepted.add(run_id)
-        for _ in range(self.random.choice([0, 0, 1, 2])):
-            await self.nap()
-            await self._until_done(lambda daemon: daemon.dispatcher.cancel(run_id))
+            for _ in range(self.random.choice([1, 1, 2]) if client.may_repeat else 1):
+                tasks.start_soon(self._submit, client, told)
+        for run_id in sorted(told):
+            self.model.accepted.add((run_id, client.goal))
+            for _ in range(self.random.choice([0, 0, 1, 2])):
+                await self.nap()
+                await self._cancel(run_id)
 
-    async def _submit(self, run_id: str) -> None:
+    async def _cancel(self, run_id: str) -> None:
+        await self._until_done(lambda daemon: daemon.dispatcher.cancel(run_id))
+
+    async def _submit(self, client: _Client, told: set[str]) -> None:
         await self.nap()
-        request = RunRequest.from_dict({"run_id": run_id, "input": {"goal": run_id}})
-        await self._until_done(lambda daemon: daemon.submissions.submit(request))
+        status = await self._until_done(
+            lambda daemon: daemon.submissions.submit(client.request(), client.key), again=client.may_repeat
+        )
+        if status is not None:
+            told.add(status.run_id)
 
-    async def _until_done(self, ask: Any) -> None:
-        """Ask the daemon; where it dies meanwhile, ask the next one."""
+    async def _until_done(self, ask: Callable[[CrashingDaemon], Awaitable[RunStatus]], *, again: bool = True) -> Any:
+        """Ask the daemon; where it dies meanwhile, ask the next one `again`, or never know."""
         while True:
             while self._daemon is None:
                 await self._daemon_changed.wait()
             try:
-                await ask(self._daemon)
+                return await ask(self._daemon)
             except CrashedError:
+                if not again:
+                    return None
                 await self.nap()
-            else:
-                return
 
     async def _keep_daemon(self, crashes: int) -> None:
         """One daemon after the other, as often as it crashes."""
         for remaining in range(crashes, -1, -1):
-            daemon = _Daemon(self)
+            daemon = CrashingDaemon(self)
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(daemon.run, tasks)
@@ -145,6 +165,7 @@ class World:
                         for _ in range(self.random.randint(1, 30)):
                             await self.nap()
                         daemon.dead = True
+                        self.model.note_crash(self.runtimes.values())
                         self._show_none()
                         tasks.cancel_scope.cancel()
             except BaseExceptionGroup as group:
@@ -152,7 +173,7 @@ class World:
                 if others is not None:
                     raise others from None
 
-    def show(self, daemon: _Daemon) -> None:
+    def show(self, daemon: CrashingDaemon) -> None:
         """A daemon has started: clients can speak to it."""
         self._daemon = daemon
         self._daemon_changed.set()
@@ -187,87 +208,22 @@ class World:
         return instance_id
 
 
-class _Daemon:
-    """One daemon, from its start to its crash."""
+@dataclass
+class _Client:
+    """Who wants a goal reached, under a run id, or under a key, or, where it must not ask twice, under neither."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.dead = False
-        self._instances: dict[str, Instance] = {}
-        self._stop, self._queue = Stop(), RunQueue()
-        self._store = MemoryStore(world.disk, self._pace)
-        self._open_runs = OpenRuns(self._store, self._queue, self._stop)
-        self.runs = RunManager(self._store, self._open_runs)
-        self.submissions = Submissions(self._store, self.runs, self._open_runs, cast("Any", _EverybodyIn()))
-        self._tasks: TaskGroup
-        self.dispatcher: Dispatcher
+    goal: str
+    timeout_ms: int | None
+    run_id: str | None = None
+    key: str | None = None
 
-    async def run(self, tasks: TaskGroup) -> None:
-        """Start as the real one does, and go on until the crash."""
-        world = self._world
-        self._tasks = tasks
-        spec = RuntimeExec(retries=world.retries, max=10)
-        self.dispatcher = Dispatcher(
-            self.runs,
-            self._open_runs,
-            self._queue,
-            cast("Any", self),
-            cast("Any", SimpleNamespace(exec_of=lambda _name: spec)),
-            cast("Any", SimpleNamespace(check=lambda _selector: None)),
-            tasks,
-            self._stop,
-        )
-        self._open_runs.on_end = self.dispatcher.on_end
-        self.dispatcher.expect(await self._open_runs.load())
-        for instance_id, runtime in world.runtimes.items():
-            if runtime.alive:
-                self.find(instance_id)
-        await self.dispatcher.lose_unfound()
-        tasks.start_soon(self.dispatcher.run)
-        self._world.show(self)
-        for instance_id, runtime in world.runtimes.items():  # some have died or come meanwhile
-            (self.find if runtime.alive else self.lose)(instance_id)
+    @property
+    def may_repeat(self) -> bool:
+        """Whether asking again gives the same run."""
+        return self.run_id is not None or self.key is not None
 
-    def find(self, instance_id: str) -> None:
-        """An instance is ready."""
-        if instance_id in self._instances:
-            return
-        facts = InstanceFacts(
-            instance_id=instance_id,
-            address=Address(instance_id),
-            managed=True,
-            runtime_profile="default",
-            concurrency=2,
-            features=[BATCH, EVENTS],
-        )
-        instance = self._instances[instance_id] = Instance(facts, InstanceState.READY)
-        instance.cursor = self._world.disk.instances[instance_id].cursor
-        self.dispatcher.on_ready(instance)
-
-    def lose(self, instance_id: str) -> None:
-        """An instance is gone."""
-        instance = self._instances.get(instance_id)
-        if instance is not None and instance.lifecycle is InstanceState.READY:
-            instance.lifecycle = InstanceState.STOPPED
-            self.dispatcher.on_gone(instance)
-
-    # -- what the dispatcher asks of the instance manager ------------------------------------------------------
-
-    async def drop(self, instance: Instance, reason: str) -> None:
-        """A link broke: there is no reason here for it to do so."""
-        raise AssertionError(f"{instance.instance_id} {reason}")
-
-    async def kill(self, instance: Instance, _reason: str) -> None:
-        """It does not stop its work."""
-        await self._world.kill(instance.instance_id)
-
-    async def _pace(self) -> None:
-        await self._world.nap()
-        if self.dead:
-            raise CrashedError
-
-
-class _EverybodyIn:
-    def place(self, *_args: object) -> AbstractContextManager[None]:
-        """See `Admission`."""
-        return nullcontext()
+    def request(self) -> RunRequest:
+        """The same each time."""
+        limits = UNSET if self.timeout_ms is None else RunRequestLimits(timeout_ms=self.timeout_ms)
+        run_id = UNSET if self.run_id is None else self.run_id
+        return RunRequest(input_=RunRequestInput(goal=self.goal), run_id=run_id, limits=limits)

@@ -80,6 +80,8 @@ class Link:
         self._outbox: deque[OpenRun] = deque()
         self._doubtful: list[OpenRun] = []
         self._to_stop: list[OpenRun] = []
+        self._unanswered: set[OpenRun] = set()
+        """Sent, and the instance has not answered for them."""
         self._given = Changed()
         self._pause_s = _FIRST_PAUSE_S
 
@@ -104,36 +106,49 @@ class Link:
             self.stop_work(run)
 
     def stop_work(self, run: OpenRun) -> None:
-        """See to it that the instance stops working on a run."""
+        """See to it that the instance stops working on a run.
+
+        One that is being handed over is not looked for yet: it could arrive just after it was not found. Nothing is
+        done by a link that has ended, whose instance is being ended, too.
+        """
         if self._tasks is None:
             self._to_stop.append(run)
-        else:
+        elif run not in self._unanswered:
             self._tasks.start_soon(self._work_stop.stop, run, str(run.token))
 
     def cut(self) -> None:
-        """The instance is gone: stop both loops."""
+        """The instance is gone: stop both loops. Its runs are no longer this link's."""
         self._scope.cancel()
+        self._outbox.clear()
 
     # -- the two loops ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Send and follow until cut."""
-        with self._scope:
-            async with self._relay, self._client, anyio.create_task_group() as tasks:
-                self._tasks = tasks
-                for run in self._doubtful:
-                    tasks.start_soon(self._ask, run, "an earlier daemon died")
-                for run in self._to_stop:
-                    self.stop_work(run)
-                tasks.start_soon(self._watch_stuck)
-                if EVENTS in self.instance.features:
-                    tasks.start_soon(self._follower.follow_instance)
-                while True:
-                    batch = await self._next_batch()
-                    if batch:
-                        await self._send(batch)
-                    else:
-                        await self._given.wait()
+        try:
+            with self._scope:
+                async with self._relay, self._client, anyio.create_task_group() as self._tasks:
+                    self._begin(self._tasks)
+                    await self._send_for_ever()
+        finally:
+            self._tasks = None
+
+    def _begin(self, tasks: TaskGroup) -> None:
+        for run in self._doubtful:
+            tasks.start_soon(self._ask, run, "an earlier daemon died")
+        for run in self._to_stop:
+            self.stop_work(run)
+        tasks.start_soon(self._watch_stuck)
+        if EVENTS in self.instance.features:
+            tasks.start_soon(self._follower.follow_instance)
+
+    async def _send_for_ever(self) -> None:
+        while True:
+            batch = await self._next_batch()
+            if batch:
+                await self._send(batch)
+            else:
+                await self._given.wait()
 
     async def _next_batch(self) -> list[OpenRun]:
         """Take from the outbox what fits into one call; what is not to be sent any more leaves it here."""
@@ -155,14 +170,13 @@ class Link:
         return batch
 
     async def _send(self, batch: list[OpenRun]) -> None:
-        """Claim the batch on the disk, then send it. A run that is sent again keeps its token."""
-        fresh = [run for run in batch if run.phase is Phase.ASSIGNED]
-        if fresh:
-            await self._runs.start_attempts(fresh, self.instance.instance_id, ceilings_of(self._spec()))
-            # Where the instance has gone meanwhile, it has been decided what becomes of its runs.
-            await checkpoint_if_cancelled()
-            for run in [run for run in fresh if run.time_left == _NO_TIME]:
-                await self._runs.end_timed_out(run)
+        """Claim the batch on the disk, then send it. A run that is sent again keeps its token.
+
+        Where the instance has gone meanwhile, it has been decided what becomes of its runs: nothing here moves them on.
+        """
+        await checkpoint_if_cancelled()
+        await self._claim([run for run in batch if run.phase is Phase.ASSIGNED])
+        await checkpoint_if_cancelled()
         batch = [run for run in batch if not run.ended]
         if BATCH in self.instance.features and len(batch) > 1:
             self._take_outcomes(batch, await self._hand_over_batch(batch))
@@ -174,28 +188,38 @@ class Link:
             else:  # one that is slow to take a run does not keep the others waiting
                 self._tasks.start_soon(self._hand_over, run)
 
+    async def _claim(self, runs: list[OpenRun]) -> None:
+        if runs:
+            await self._runs.start_attempts(runs, self.instance.instance_id, ceilings_of(self._spec()))
+        for run in [run for run in runs if run.time_left == _NO_TIME]:
+            await self._runs.end_timed_out(run)
+
     async def _hand_over(self, run: OpenRun) -> None:
+        await checkpoint_if_cancelled()
         if run.ended:  # its time was over before it was its turn
             return
         run.phase = Phase.SENT
+        self._unanswered.add(run)
         self._take_outcomes([run], [await self._relay.hand_over(self._request_of(run), str(run.token))])
 
     async def _hand_over_batch(self, batch: list[OpenRun]) -> list[Outcome]:
         for run in batch:
             run.phase = Phase.SENT
+        self._unanswered.update(batch)
         requests, tokens = [self._request_of(run) for run in batch], [str(run.token) for run in batch]
         return await self._relay.hand_over_batch(requests, tokens)
 
     def _take_outcomes(self, batch: list[OpenRun], outcomes: list[Outcome]) -> None:
         """All at once, without a wait in between: when the instance dies now, it is known what it had."""
         assert self._tasks is not None
+        self._unanswered.difference_update(batch)
         for run, outcome in zip(batch, outcomes, strict=True):
-            if run.ended:
-                if isinstance(outcome, Accepted):
-                    self.instance.assign(run)
-                    self.stop_work(run)
-                continue
             match outcome:
+                case Refused() if run.ended:
+                    self.instance.release(run)
+                    self._queue.changed.notify()
+                case _ if run.ended:
+                    self.stop_work(run)
                 case Accepted():
                     self._has(run)
                 case Refused(error, busy):
