@@ -58,6 +58,9 @@ async def test_force_deletes_a_profile_and_drains_its_instances(daemon: RunningD
         ({"defaults": {"env": {"A=B": "x"}}}, "$.defaults.env"),
         ({"defaults": {"env": {"A": "\0"}}}, "$.defaults.env"),
         ({"extensions": {"arp.exec": {"driver": "python", "requirements": ["a"], "agent": "a:b"}}}, '"arp.exec"'),
+        ({"extensions": {"arp.exec": {"driver": "shell"}}}, '"arp.exec"].driver: use one of runtime, command, python.'),
+        ({"extensions": {"arp.exec": {}}}, '"arp.exec"].driver: use one of runtime, command, python.'),
+        ({"extensions": {"arp.exec": {"driver": ["runtime"]}}}, '"arp.exec"].driver: use one of'),
         ({"extensions": {"arp.jarvis.exec": {"driver": "pip", "pip_spec": "a"}}}, '"arp.jarvis.exec"'),
     ],
 )

@@ -162,6 +162,7 @@ class PythonExec(ExecSpec, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 AnyExec = RuntimeExec | CommandExec | PythonExec
+_DRIVERS = [kind.__struct_config__.tag for kind in (RuntimeExec, CommandExec, PythonExec)]
 
 
 def find_exec(extensions: dict[str, Any] | msgspec.UnsetType) -> AnyExec | None:
@@ -178,6 +179,8 @@ def find_exec(extensions: dict[str, Any] | msgspec.UnsetType) -> AnyExec | None:
     place = f'$.extensions["{key}"]'
     try:
         details = extensions[key] if key == EXTENSION else jarvis_exec.translate(extensions[key])
+        if isinstance(details, dict) and details.get("driver") not in _DRIVERS:
+            raise InvalidProfileError(f"{place}.driver: use one of {', '.join(map(str, _DRIVERS))}.")
         found: AnyExec = msgspec.convert(details, AnyExec)
     except msgspec.ValidationError as exc:
         raise InvalidProfileError(f"{place}: {str(exc).replace('`$', f'`{place}')}.") from exc
