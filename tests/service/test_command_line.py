@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stderr
+from typing import TYPE_CHECKING
+
 import pytest
 
 from arp_service.command_line import service_command_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _command_line(*words: str) -> None:
@@ -21,6 +28,16 @@ def _command_line(*words: str) -> None:
     app(words)
 
 
+def _words_of_failure(*words: str) -> str:
+    """All that it says, whether it ends with the words or after them."""
+    stderr = io.StringIO()
+    with redirect_stderr(stderr), pytest.raises(SystemExit) as caught:
+        _command_line(*words)
+    said = str(caught.value.code) if isinstance(caught.value.code, str) else stderr.getvalue()
+    assert said.startswith("arp-thing: ")
+    return said
+
+
 @pytest.mark.parametrize(
     ("words", "message", "command"),
     [
@@ -28,7 +45,7 @@ def _command_line(*words: str) -> None:
         (("do", "--oftn=2", "x"), "Unknown option: --oftn", "do"),
         (("do", "a", "b", "c", "--often", "2"), "What is 'b c' for? Several words need quotes.", "do"),
         (("do",), "WHAT requires an argument", "do"),
-        (("do", "x", "--often", "some"), "--often", "do"),
+        (("do", "x", "--often", "some" * 40), "--often", "do"),
         (("do", "x", "--no-twice"), "Unknown option: --no-twice.", "do"),
         (("rset",), 'Did you mean "rest"?', ""),
     ],
@@ -43,7 +60,37 @@ def test_what_makes_no_sense_is_named(
     assert (caught.value.code, out) == (2, "")
     assert err.startswith("arp-thing: ")
     assert message in err
+    assert err.count("\n") == 2
     assert err.endswith(f"See `{' '.join(['arp-thing', *command.split(), '--help'])}`.\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[do]\noften = [", "/arp-thing.toml is no TOML: "),
+        ("\udcff", "/arp-thing.toml is no TOML: "),
+        ("[do]\noftn = 3", 'Unknown option: "[oftn]" from '),
+        ("[do]\noften = 'some'", "/arp-thing.toml"),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_what_is_wrong_in_the_config_file_is_named(
+    text: str, message: str, named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the file, whether it is found or named."""
+    (tmp_path / "arp-thing.toml").write_bytes(text.encode(errors="surrogateescape"))
+    monkeypatch.chdir("/" if named else tmp_path)
+    if named:
+        monkeypatch.setenv("ARP_THING_CONFIG", str(tmp_path / "arp-thing.toml"))
+    assert message in _words_of_failure("do", "x")
+
+
+def test_a_config_file_that_is_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that nobody names need not."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARP_THING_CONFIG", "nowhere.toml")
+    place = tmp_path / "nowhere.toml"
+    assert _words_of_failure("do", "x") == f"arp-thing: {place}: No such file or directory; ARP_THING_CONFIG names it."
 
 
 def test_the_help_tells_of_every_command_and_gives_examples(capsys: pytest.CaptureFixture[str]) -> None:

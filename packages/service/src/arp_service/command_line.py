@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+import tomllib
 from importlib.metadata import version as distribution_version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cyclopts
+from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +27,6 @@ def service_command_line(name: str, distribution: str, help_: str, examples: Seq
     `examples` are command lines, each with what it does.
     """
     prefix = name.replace("-", "_").upper() + "_"
-    file = os.environ.get(prefix + CONFIG_VARIABLE_SUFFIX)
     app = cyclopts.App(
         name=name,
         help=f"{help_}\n\nEach option can also come from the environment ({prefix}DATA_DIR for --data-dir) or from "
@@ -33,13 +36,32 @@ def service_command_line(name: str, distribution: str, help_: str, examples: Seq
         help_format="plaintext",
         version=lambda: distribution_version(distribution),
         default_parameter=cyclopts.Parameter(negative=()),
+        error_console=Console(stderr=True, soft_wrap=True),
         error_formatter=lambda error: _explain(app, error),
         config=[
             cyclopts.config.Env(prefix, command=False),
-            cyclopts.config.Toml(Path(file or f"{name}.toml"), must_exist=file is not None, allow_unknown=False),
+            _read_file(name, prefix + CONFIG_VARIABLE_SUFFIX),
         ],
     )
     return app
+
+
+def _read_file(name: str, variable: str) -> cyclopts.config.Dict:
+    """What the config file says; ends the program where it cannot be read."""
+    named = os.environ.get(variable)
+    path = Path(named or f"{name}.toml").absolute()
+    data: dict[str, Any] = {}
+    try:
+        if named or path.exists():
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        cure = f"; {variable} names it" if named else ""
+        sys.exit(f"{name}: {path}: {exc.strerror}{cure}.")
+    except ValueError as exc:
+        sys.exit(f"{name}: {path} is no TOML: {exc}.")
+    found = cyclopts.config.Dict(data, allow_unknown=False)
+    found.source = str(path)
+    return found
 
 
 def _list_examples(examples: Sequence[tuple[str, str]]) -> str:
@@ -47,7 +69,7 @@ def _list_examples(examples: Sequence[tuple[str, str]]) -> str:
     return "\nExamples:\n\n" + "\n".join(f"  {line:{width}}  {what}" for line, what in examples)
 
 
-def _explain(app: cyclopts.App, error: cyclopts.CycloptsError) -> str:
+def _explain(app: cyclopts.App, error: cyclopts.CycloptsError) -> Text:
     """One sentence, and where help is."""
     chain = error.command_chain or ()
     message = str(error)
@@ -55,7 +77,8 @@ def _explain(app: cyclopts.App, error: cyclopts.CycloptsError) -> str:
         unknown = _unknown_option(app[chain[0]] if chain else app, error.root_input_tokens or ())
         unused = " ".join(error.unused_tokens or ())
         message = f"Unknown option: {unknown}." if unknown else f"What is {unused!r} for? Several words need quotes."
-    return f"{app.name[0]}: {message}\nSee `{' '.join([app.name[0], *chain])} --help`."
+    # No markup: what somebody wrote may hold brackets.
+    return Text(f"{app.name[0]}: {message}\nSee `{' '.join([app.name[0], *chain])} --help`.")
 
 
 def _unknown_option(command: cyclopts.App, words: Sequence[str]) -> str | None:
