@@ -32,7 +32,7 @@ class ServeOptions:
     """Take the next free port where this one is taken."""
     data_dir: Path | None = None
     """Where runs, events, profiles and logs are kept; by default the user's data folder."""
-    drain_grace_s: float = 10.0
+    drain_grace_s: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 10.0
     """Seconds that running work gets to finish when the daemon stops."""
     max_queued_bytes: Annotated[int, Parameter(validator=validators.Number(gte=1))] = DEFAULT_MAX_QUEUED_BYTES
     """How large the requests of waiting runs may be, together; one more is refused."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import anyio
 import structlog
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from arp_runtime.agents.loading import AgentNotLoadableError
 from arp_runtime.app import create_runtime_app
@@ -70,7 +70,7 @@ def serve_command(
     tool_options: ToolOptions = NO_TOOL_OPTIONS,
     capacity_options: CapacityOptions = NO_CAPACITY_OPTIONS,
     record_options: RecordOptions = NO_RECORD_OPTIONS,
-    drain_grace_s: float = 5.0,
+    drain_grace_s: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 5.0,
     reload: bool = False,
     admit_uid: int | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
