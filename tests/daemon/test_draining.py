@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import anyio
+import msgspec
 import pytest
 
+from arp_daemon.address import Address
+from arp_daemon.draining import Drains
+from arp_daemon.instance import Instance, InstanceFacts
+from arp_daemon.instances import InstanceManager
+from arp_model import InstanceState
+from daemon.simulation.memory_store import Disk, MemoryStore
 from support.daemon import running_daemon
 from support.runtime import running_runtime
 from support.waiting import until_answer
@@ -151,3 +159,24 @@ async def test_a_grace_is_a_number_of_milliseconds(daemon: RunningDaemon) -> Non
         response = await daemon.client.post(path)
         assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
     assert (await daemon.instances())[0]["state"] == "ready"
+
+
+async def test_a_drain_without_a_bound_does_not_lift_an_earlier_one() -> None:
+    """Of several wishes the one that ends first counts, for the next daemon as well."""
+    store = MemoryStore(Disk())
+    instances = InstanceManager(store, cast("Any", None))
+    facts = InstanceFacts(instance_id="i1", address=Address("http://127.0.0.1:1"), managed=False)
+    instance = Instance(facts, InstanceState.READY)
+    instance.assigned["r1"] = cast("Any", None)
+    instances.add(instance)
+    async with anyio.create_task_group() as tasks:
+        drains = Drains(instances, store, tasks)
+        await drains.begin(instance, None)
+        await drains.begin(instance, 60.0)
+        first = facts.leave_by
+        await drains.begin(instance, None)
+        await drains.begin(instance, 3600.0)
+        tasks.cancel_scope.cancel()
+    [record] = await store.list_instances()
+    assert first is not None
+    assert msgspec.json.decode(record.body, type=InstanceFacts).leave_by == first

@@ -30,9 +30,10 @@ class Drains:
 
         Of several wishes the one that ends first counts.
         """
-        until = None if grace_s is None else time.time() + grace_s
         facts = instance.facts
-        facts.leave_by = until if facts.leave_by is None or until is None else min(until, facts.leave_by)
+        if grace_s is not None:
+            until = time.time() + grace_s
+            facts.leave_by = until if facts.leave_by is None else min(until, facts.leave_by)
         instance.leave()
         await self._store.put_instance(instance.record())
         self._tasks.start_soon(self._instances.drain, instance, grace_s)
