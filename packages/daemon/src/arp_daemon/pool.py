@@ -129,7 +129,8 @@ class PoolKeeper:
                 missed = missed + 1 if condition is Condition.SILENT else 0
                 if missed >= _LOOKS:
                     await self._instances.drop(instance, f"did not answer well {missed} times in a row")
-                elif condition is Condition.SPENT and instance.facts.managed and not instance.leaving:
+                    return  # should it come back, it is watched anew
+                if condition is Condition.SPENT and instance.facts.managed and not instance.leaving:
                     _log.warning("instance_spent", instance_id=instance.instance_id)
                     tasks.start_soon(self._instances.drain, instance, None)
                 await anyio.sleep_until(began + _LOOK_EVERY_S)
