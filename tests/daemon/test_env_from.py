@@ -23,7 +23,9 @@ _TALKS = "import os, sys; sys.exit('my key is ' + os.environ['KEY'])"
 
 
 def _sources(folder: Path) -> SecretSources:
-    return SecretSources(folder, {"LENT": "lent value", "OTHER": "x"}, frozenset({"LENT", "ABSENT"}))
+    return SecretSources(
+        folder, {"LENT": "lent value", "OTHER": "x", "RAW": "\udcff"}, frozenset({"LENT", "ABSENT", "RAW"})
+    )
 
 
 async def _value(folder: Path, reference: EnvFrom) -> str:
@@ -54,6 +56,7 @@ async def test_a_value_is_the_content_of_a_file_or_of_a_lent_variable(tmp_path: 
         (EnvFrom(file="escape"), "outside"),
         (EnvFrom(env="OTHER"), "does not lend"),
         (EnvFrom(env="ABSENT"), "has no variable"),
+        (EnvFrom(env="RAW"), "not UTF-8"),
     ],
 )
 async def test_what_the_operator_does_not_offer_is_not_had(tmp_path: Path, reference: EnvFrom, why: str) -> None:

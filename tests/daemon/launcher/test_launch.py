@@ -158,6 +158,7 @@ async def test_many_instances_are_launched_at_once(tmp_path: Path, way: Way) -> 
         ({"cwd": "/no/such/folder"}, LaunchFailedError, "Cannot enter /no/such/folder: No such file"),
         ({"env": {"A": "x" * 3_000_000}}, LaunchFailedError, "Argument list too long"),
         ({"env": {"A": "x" * 9_000_000}}, InvalidSpecError, "no launcher takes"),
+        ({"env": {"A": "\udcff"}}, InvalidSpecError, "not UTF-8"),
         ({"env": {"A": "nul\0"}}, LaunchFailedError, "null byte"),
         ({"env": {"A=B": "C"}}, LaunchFailedError, "illegal environment variable name"),
         ({"argv": ["/bin/true", "{port}"], "listen": None}, InvalidSpecError, r"\{port\}"),

@@ -62,7 +62,12 @@ def _borrow(sources: SecretSources, name: str) -> str:
         raise ValueError(f"the operator does not lend {name!r}; see --allow-env-from")
     if name not in sources.environ:
         raise ValueError(f"the daemon has no variable {name!r}")
-    return sources.environ[name]
+    value = sources.environ[name]
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} is not UTF-8") from None
+    return value
 
 
 async def _read(folder: Path, name: str) -> str:

@@ -221,7 +221,10 @@ class LauncherClient:
         self._exits_out.close()
 
     async def _call(self, request: Request, grace_s: float | None = None) -> bytes:
-        line = encode(request)
+        try:
+            line = encode(request)
+        except UnicodeEncodeError as exc:  # environments and paths may hold any bytes
+            raise InvalidSpecError("The request has text that is not UTF-8.") from exc
         if len(line) > MAX_MESSAGE_BYTES:
             raise InvalidSpecError(f"The request has {len(line)} bytes, which no launcher takes.")
         if self._is_gone:
