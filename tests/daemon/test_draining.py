@@ -73,7 +73,7 @@ async def test_the_streams_of_what_is_stopped_do_not_break(tmp_path: Path) -> No
 
 async def test_a_drain_may_have_a_bound(daemon: RunningDaemon) -> None:
     """Asked again with a grace, the run that is still there when it is over ends with its instance."""
-    instance, run_id = await _busy(daemon)
+    instance, run_id = await _busy(daemon, stop_grace_s=0.2)
     await _drain(daemon, instance)
     assert (await _drain(daemon, instance, "?grace_ms=50"))["state"] == "stopping"
     assert (await daemon.result(run_id))["error"]["code"] in {"interrupted", "instance_lost"}
@@ -131,7 +131,7 @@ async def test_a_draining_instance_that_dies_loses_its_run_at_once(daemon: Runni
 
 async def test_a_registered_runtime_that_is_let_go_lives_on_with_its_run(daemon: RunningDaemon) -> None:
     """Drained within a bound, or deleted: the process is not touched, and goes on with what it does."""
-    async with running_runtime() as runtime:
+    async with running_runtime("--drain-grace-s", "0") as runtime:
         for how in ("drain", "delete"):
             body = {"runtime_api_endpoint": runtime.base_url, "runtime_profile": "theirs"}
             instance = (await daemon.client.post("/v1/instances:register", json=body)).json()["instance"]

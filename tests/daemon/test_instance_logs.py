@@ -46,8 +46,9 @@ async def talking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
     (data_dir / "secrets").mkdir()
     (data_dir / "secrets" / "key").write_text(_SECRET)
     async with running_daemon(data_dir) as daemon:
-        exec_: dict[str, Any] = {"driver": "runtime", "agent": "talk:agent", "working_directory": str(folder)}
-        await daemon.put_profile(**exec_, max=9, env_from={"KEY": {"file": "key"}})
+        ours = {"driver": "runtime", "template": "arp_runtime.cli:main", "agent": "talk:agent"}
+        exec_: dict[str, Any] = {**ours, "working_directory": str(folder), "env_from": {"KEY": {"file": "key"}}}
+        await daemon.put_profile(**exec_, max=9)
         yield daemon
 
 
