@@ -4,8 +4,8 @@ A pid alone names nobody: the kernel gives it out again. A process is named here
 id, and is signalled only through a pidfd whose process was compared with that name.
 
 Ending a tree is freeze and kill. What is stopped cannot fork, so a scan that finds everything stopped has
-seen everything; then it is killed, and scanned for again until nothing living is left. (A fork that is under
-way when the signal comes fails: the kernel looks for signals before it makes the child known.)
+seen everything; then it is killed, and scanned for again until nothing living is left. (A process to be stopped
+may still end a fork that is under way. So a stop counts when it is seen, and not when it is sent.)
 """
 
 from __future__ import annotations
@@ -239,11 +239,16 @@ async def kill_tree(root: ProcessIdentity, timeout_s: float = _KILL_TIMEOUT) -> 
         PermissionError: the root belongs to another user.
     """
 
+    def itself(stats: Stats) -> list[ProcessStat]:
+        stat = stats.get(root.pid)
+        return [stat] if stat is not None and stat.is_living and stat.identity == root else []
+
     def below(stats: Stats) -> list[ProcessStat]:
         return descendants(root.pid, stats) if is_alive(root) else []
 
     with anyio.fail_after(timeout_s):
         send_signal(root, signal.SIGSTOP)
+        _freeze(itself)
         try:
             await kill_processes(below, timeout_s)
         finally:
