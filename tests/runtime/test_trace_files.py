@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.lowlevel
 import httpx
 
 from arp_model import TraceEvent
+from arp_runtime.records.changes import RunBegan
+from arp_runtime.records.trace_files import TraceFiles
+from arp_service.info import utc_now
 from runtime.streams import execute
 from support.runtime import running_runtime
 
@@ -42,6 +47,19 @@ async def test_a_trace_file_tells_a_run_from_its_request_to_its_end(tmp_path: Pa
     assert trace[0]["data"]["request"]["input"] == {"goal": "What is (19*23)?"}
     (call,) = [entry["data"] for entry in trace if entry["type"] == "event.tool_call"]
     assert call["data"]["args"] == {"expression": "(19*23)"}
+
+
+async def test_what_is_just_being_written_is_written_before_the_end(tmp_path: Path) -> None:
+    """Lines that wait no more, because their writing has begun, are not done yet."""
+    files = TraceFiles(tmp_path, redact_prompts=False)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(files.run)
+        await anyio.wait_all_tasks_blocked()
+        files.read(RunBegan("r", utc_now()))
+        await anyio.lowlevel.checkpoint()
+        await files.finish()
+        tasks.cancel_scope.cancel()
+    assert len((tmp_path / "r.jsonl").read_bytes().splitlines()) == 1
 
 
 async def test_a_traceback_is_in_the_trace_alone(tmp_path: Path) -> None:

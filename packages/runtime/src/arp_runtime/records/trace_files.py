@@ -35,6 +35,7 @@ class TraceFiles:
         self._redact_prompts = redact_prompts
         self._lines: dict[str, list[bytes]] = {}
         self._waiting_bytes = 0
+        self._writing = False
         self._lost = 0
         self._forgotten: list[str] = []
         self._seqs: dict[str, int] = {}
@@ -67,17 +68,18 @@ class TraceFiles:
                 await self._given.wait()
             lines, self._lines = self._lines, {}
             forgotten, self._forgotten = self._forgotten, []
-            self._waiting_bytes = 0
+            self._waiting_bytes, self._writing = 0, True
             try:
                 await anyio.to_thread.run_sync(self._write, lines, forgotten)
             except OSError as exc:
                 _log.error("traces_lost", error=str(exc), runs=len(lines))
+            self._writing = False
             self._written.notify()
 
     async def finish(self) -> None:
         """Return when all is written, or a bounded time is over."""
         with anyio.move_on_after(_LAST_WRITE_S):
-            while self._lines or self._forgotten:
+            while self._lines or self._forgotten or self._writing:
                 await self._written.wait()
 
     def _take(self, run_id: str, line: bytes) -> None:
