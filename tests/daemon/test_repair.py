@@ -134,6 +134,25 @@ async def test_what_lies_around_broken_pages_is_saved(path: Path) -> None:
         assert not store.damaged
 
 
+async def test_a_store_of_which_only_an_index_is_broken_loses_nothing(path: Path) -> None:
+    """Repair makes a whole one all the same, and says so."""
+    with closing(sqlite3.connect(path)) as other:
+        (page,) = other.execute(
+            "SELECT rootpage FROM sqlite_master WHERE type = 'index' AND tbl_name = 'runs'"
+        ).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    assert (await anyio.to_thread.run_sync(_command, "check", path))[0] == 1
+    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    assert code == 0, said
+    assert f"Read {_RUNS} runs" in said
+    assert "LOST" not in said
+    assert "The store is whole: start the daemon." in said
+    assert "Nothing is damaged" not in said
+    assert (await anyio.to_thread.run_sync(_command, "check", path))[0] == 0
+
+
 async def test_a_vanished_store_is_begun_anew_only_when_told_to(path: Path) -> None:
     """Repair is the operator's word for it, and says what is lost."""
     _remove(path)

@@ -52,9 +52,11 @@ def repair(*, data_dir: Path | None = None) -> None:
         if report.lost:
             report = repair_store(settings.store_path, utc_now())
     _print(report)
-    if report.kept_as is not None:
-        _say(f"The damaged store is kept as {report.kept_as}.")
-    _say("The store is whole: start the daemon." if report.lost else "Nothing is damaged: nothing was changed.")
+    if report.kept_as is None:
+        _say("Nothing is damaged: nothing was changed.")
+        return
+    _say(f"The damaged store is kept as {report.kept_as}.")
+    _say("The store is whole: start the daemon.")
 
 
 @contextmanager
