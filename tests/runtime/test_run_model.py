@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from arp_runtime.runs.manager import RunManager
     from arp_runtime.runs.table import Run
 
-_IDS = st.sampled_from(["a", "b", "c", "d"])
+_IDS = st.sampled_from(["a", "b", "c"])
+_ORDERS = st.lists(st.sampled_from(["token", "token", "token", "finish", "fail"]), min_size=1, max_size=5)
 _TERMINAL = {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED}
 
 
@@ -74,10 +75,15 @@ class RunLife(RuleBasedStateMachine):
 
         self._act(act)
 
-    @rule(run_id=_IDS, order=st.sampled_from(["token", "finish", "fail"]))
-    def order(self, run_id: str, order: str) -> None:
+    @precondition(lambda self: self.puppet.orders)
+    @rule(
+        data=st.data(), orders=st.lists(st.sampled_from(["token", "token", "finish", "fail"]), min_size=1, max_size=4)
+    )
+    def order(self, data: st.DataObject, orders: list[str]) -> None:
+        run_id = data.draw(st.sampled_from(sorted(self.puppet.orders)))
+
         async def act() -> None:
-            if run_id in self.puppet.orders:
+            for order in orders:
                 self.puppet.orders[run_id].put_nowait(order)
 
         self._act(act)
@@ -94,6 +100,7 @@ class RunLife(RuleBasedStateMachine):
             if before in _TERMINAL:
                 assert run.state is before
             self.canceled.add(run_id)
+            await self._look_at(run)
 
         self._act(act)
 
@@ -107,11 +114,15 @@ class RunLife(RuleBasedStateMachine):
 
         self._act(act)
 
-    @rule()
-    def restart(self) -> None:
-        """The process ends, whatever its agents are doing, and another one begins."""
+    @rule(looked=st.sampled_from([True, True, False]))
+    def restart(self, *, looked: bool) -> None:
+        """The process ends, whatever its agents are doing, and another one begins: all runs have ended there."""
+        if looked:
+            self.look()
         self.process.close()
         self._open()
+        self.look()
+        assert [run_id for run_id, (state, _) in self.told.items() if state not in _TERMINAL] == []
 
     @invariant()
     def nobody_is_forgotten(self) -> None:
