@@ -42,11 +42,14 @@ class Puppet:
 
     async def __call__(self, context: AgentContext) -> dict[str, Any]:
         orders = self.orders[context.run_id] = asyncio.Queue()
-        while (order := await orders.get()) != "finish":
-            if order == "fail":
-                raise AgentError("told_to", "It was told to fail.")
-            await context.emit_token(order)
-        return {"answer": "done"}
+        try:
+            while (order := await orders.get()) != "finish":
+                if order == "fail":
+                    raise AgentError("told_to", "It was told to fail.")
+                await context.emit_token(order)
+            return {"answer": "done"}
+        finally:
+            del self.orders[context.run_id]
 
 
 class RunLife(RuleBasedStateMachine):
@@ -83,8 +86,13 @@ class RunLife(RuleBasedStateMachine):
         run_id = data.draw(st.sampled_from(sorted(self.puppet.orders)))
 
         async def act() -> None:
+            log = self.manager.get(run_id).log
+            shown = len(log.encoded_events())
             for order in orders:
                 self.puppet.orders[run_id].put_nowait(order)
+            ends = [number for number, order in enumerate(orders, 1) if order != "token"]
+            while len(log.encoded_events()) < shown + min([*ends, len(orders)]):
+                await anyio.lowlevel.checkpoint()
 
         self._act(act)
 
