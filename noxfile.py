@@ -121,7 +121,8 @@ def local_model(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Break things on purpose, hundreds of times, and tell the figures; ``-- ARGS`` go to pytest."""
     _install_editable(session, "--group=tests")
-    _pytest(session, "tests/faults", *session.posargs, env={"ARP_FAULTS": "full"})
+    env = {"ARP_FAULTS": "full", "ARP_SIMULATION_SCHEDULES": "10000"}
+    _pytest(session, "tests/faults", "tests/daemon/simulation", *session.posargs, env=env)
 
 
 @nox.session

@@ -1,6 +1,7 @@
-"""Thousands of schedules of submit, claim, crash, restart, cancel and late answers, each from a seed.
+"""Hundreds of schedules of submit, claim, crash, restart, cancel and late answers, each from a seed.
 
-A failure names its seed. To play that one again: ARP_SIMULATION_SEEDS=SEED python -m pytest tests/daemon/simulation
+`nox -s faults` plays thousands. A failure names its seed. To play that one again:
+ARP_SIMULATION_SEEDS=SEED python -m pytest tests/daemon/simulation
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from daemon.simulation.world import simulate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCHEDULES = int(os.environ.get("ARP_SIMULATION_SCHEDULES", "2000"))
+_SCHEDULES = int(os.environ.get("ARP_SIMULATION_SCHEDULES", "400"))
 # Processes that test side by side share them.
 _PARTS = 8
 _VARIABLE = "ARP_SIMULATION_SEEDS"
