@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 from anyio.lowlevel import checkpoint
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -55,8 +56,13 @@ async def test_one_is_let_through_each_turn_first_come_first_served() -> None:
 async def test_writes_of_one_commit_are_answered_one_each_turn(tmp_path: Path) -> None:
     """They share a sync; what their tasks do next does not happen all at once."""
     (tmp_path / "migrations").mkdir()
-    go_on = threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
     written: list[int] = []
+
+    def hold_up(_db: object) -> None:
+        begun.set()
+        go_on.wait(30)
+
     async with open_database(tmp_path / "db", tmp_path / "migrations") as database:
 
         async def write(number: int) -> None:
@@ -64,8 +70,8 @@ async def test_writes_of_one_commit_are_answered_one_each_turn(tmp_path: Path) -
             written.append(number)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(database.write, lambda _db: go_on.wait(30))
-            await checkpoint()
+            tasks.start_soon(database.write, hold_up)
+            await anyio.to_thread.run_sync(begun.wait, 30)  # what comes now waits for the next commit
             for number in range(_MANY):
                 tasks.start_soon(write, number)
             await checkpoint()
