@@ -33,7 +33,7 @@ PACKAGES = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("packages/
 # These two promise to run on an older Python than the services do.
 OLD_PYTHON, OLD_PYTHON_PACKAGES = "3.10", ("packages/model/src", "packages/sdk/src")
 # Tests spend most of their time waiting for the processes that they start, which need room too.
-WORKERS = "2"
+ON_WORKERS = ("-n", "2", "--dist=worksteal")
 GENERATOR = Path("tools", "codegen", "python")
 
 
@@ -46,13 +46,17 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the test suite and report coverage; ``-- ARGS`` go to pytest, which then runs without coverage."""
+    """Run the test suite on two workers; ``-- ARGS`` go to pytest, which then runs on one."""
     _install_editable(session, "--group=tests")
-    if session.posargs:
-        _pytest(session, *session.posargs)
-        return
+    _pytest(session, *(session.posargs or ON_WORKERS))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the test suite, which then takes twice as long, and hold how much of the code it runs over a floor."""
+    _install_editable(session, "--group=tests")
     session.run("python", "-m", "coverage", "erase")
-    _pytest(session, "-n", WORKERS, "--dist=worksteal", launcher=("python", "-m", "coverage", "run", "-m"))
+    _pytest(session, *ON_WORKERS, launcher=("python", "-m", "coverage", "run", "-m"))
     session.run("python", "-m", "coverage", "combine", "--quiet")
     session.run("python", "-m", "coverage", "report")
 

@@ -11,7 +11,19 @@ import pytest
 from contracts.tree import ROOT, parse, read
 
 NOXFILE = Path("noxfile.py")
-PROMISED = {"demo", "tests", "lint", "types", "imports", "codegen", "conformance", "docs", "faults", "local-model"}
+PROMISED = {
+    "codegen",
+    "conformance",
+    "coverage",
+    "demo",
+    "docs",
+    "faults",
+    "imports",
+    "lint",
+    "local-model",
+    "tests",
+    "types",
+}
 SESSION = re.compile(r"nox\.session(?:\(name='([\w-]+)'\))?")
 TEST_COMMAND = "python3 noxfile.py -s tests"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import socket
 import sys
@@ -163,7 +164,7 @@ async def test_logs_outlive_the_daemon_and_a_stop_ends_their_followers(tmp_path:
 
 async def test_a_follower_that_never_reads_does_not_hold_up_a_stop(tmp_path: Path) -> None:
     """Promise: SIGTERM: streams end, exit 0. What a reader does not take is not waited for."""
-    script = f"yes {'x' * 200} & exec {sys.executable} {_PLAIN} $0 $1"
+    script = f"yes {'x' * 200} & exec {shlex.join([sys.executable, str(_PLAIN)])} $0 $1"
     async with running_daemon(tmp_path) as daemon:
         await daemon.put_profile(driver="command", command=["/bin/sh", "-c", script, "{host}", "{port}"])
         instance_id = await _launch(daemon)

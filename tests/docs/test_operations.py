@@ -37,7 +37,7 @@ def test_the_unit_lets_agents_outlive_the_daemon(tmp_path: Path) -> None:
     if analyze is None:
         pytest.skip("systemd-analyze is not here")
     unit = tmp_path / "arp-daemon.service"
-    here = block[1].replace("/opt/arp/bin/arp-daemon", sys.executable).replace("User=arp", "User=root")
+    here = block[1].replace("/opt/arp/bin/arp-daemon", f'"{sys.executable}"').replace("User=arp", "User=root")
     unit.write_text(here)
     done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False)
     ours = [line for line in done.stderr.splitlines() if "arp-daemon.service" in line]

@@ -1,6 +1,6 @@
-"""Hundreds of schedules of submit, claim, crash, restart, cancel and late answers, each from a seed.
+"""Thousands of schedules of submit, claim, crash, restart, cancel and late answers, each from a seed.
 
-`nox -s faults` plays thousands. A failure names its seed. To play that one again:
+`nox -s faults` plays more. A failure names its seed. To play that one again:
 ARP_SIMULATION_SEEDS=SEED python -m pytest tests/daemon/simulation
 """
 
@@ -26,7 +26,7 @@ from daemon.simulation.world import simulate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCHEDULES = int(os.environ.get("ARP_SIMULATION_SCHEDULES", "400"))
+_SCHEDULES = int(os.environ.get("ARP_SIMULATION_SCHEDULES", "2000"))
 # Processes that test side by side share them.
 _PARTS = 8
 _VARIABLE = "ARP_SIMULATION_SEEDS"
