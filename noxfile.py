@@ -53,7 +53,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run the test suite, which then takes twice as long, and hold how much of the code it runs over a floor."""
+    """Run the test suite, which then takes some minutes more, and hold how much of the code it runs over a floor."""
     _install_editable(session, "--group=tests")
     session.run("python", "-m", "coverage", "erase")
     _pytest(session, *ON_WORKERS, launcher=("python", "-m", "coverage", "run", "-m"))
