@@ -130,6 +130,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure how fast it is, beside its yardsticks, in twenty minutes; ``-- --quick`` takes two."""
+    _install_as_a_user_would(session, "uv")
+    session.run("python", "-m", "benchmarks", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Check the documentation: its links, and that what it shows works."""
     _install_editable(session, "--group=tests")

@@ -12,6 +12,7 @@ from contracts.tree import ROOT, parse, read
 
 NOXFILE = Path("noxfile.py")
 PROMISED = {
+    "bench",
     "codegen",
     "conformance",
     "coverage",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interop.published import installed
 from support.daemon import running_daemon
+from support.published import installed
 from support.runtime import running_runtime
 
 if TYPE_CHECKING:

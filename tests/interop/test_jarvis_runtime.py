@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from interop.jarvis_program import jarvis_serving
 from support.daemon import RunningDaemon, running_daemon
+from support.jarvis_program import jarvis_serving
 from support.waiting import until_answer
 
 if TYPE_CHECKING:

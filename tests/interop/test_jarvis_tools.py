@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from interop.jarvis_program import jarvis_serving
 from runtime.streams import execute
 from support.daemon import running_daemon
+from support.jarvis_program import jarvis_serving
 from support.runtime import running_runtime
 
 if TYPE_CHECKING:

@@ -1,0 +1,16 @@
+"""One module measures one group of rows. They are measured in this order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.groups import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from benchmarks.bench import Bench
+
+__all__ = ["GROUPS"]
+
+GROUPS: dict[str, Callable[[Bench], Awaitable[None]]] = {"runs": runs.measure}
