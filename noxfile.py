@@ -133,7 +133,9 @@ def faults(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure how fast it is, beside its yardsticks, in twenty minutes; ``-- --quick`` takes two."""
     _install_as_a_user_would(session, "uv")
-    session.run("python", "-m", "benchmarks", *session.posargs, env={"PYTHONPATH": "tests"})
+    # It starts programs as the tests do. Without compiled code, what is measured of starts would be the compiler.
+    env = {"PYTHONPATH": "tests", "PYTHONDONTWRITEBYTECODE": ""}
+    session.run("python", "-m", "benchmarks", *session.posargs, env=env)
 
 
 @nox.session

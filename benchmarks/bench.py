@@ -31,10 +31,10 @@ class Bench:
         self.results.record(row, series, value)
         self.say(f"{row}: {series} {value:,.4g}")
 
-    def record_cpu(self, row: str, outcome: Outcome, units: int, whose: str = "") -> None:
+    def record_cpu(self, row: str, outcome: Outcome, units: int, series: str) -> None:
         """Add the CPU time that each process took for so many units."""
         for process, seconds in outcome.cpu.items():
-            self.results.record_cpu(row, f"{process}{whose}", seconds, units)
+            self.results.record_cpu(row, series, process, seconds, units)
 
 
 def new_prefix() -> str:

@@ -1,8 +1,8 @@
 """The floor: a bare Starlette app on Hypercorn, which does nothing that it need not.
 
 `POST /v1/runs` is decoded and answered at once. `GET /fan-out` is a StreamingResponse for each watcher, which all get
-the same bytes; `POST /fan-out` tells how many bursts of how many events there are to be, and when. Run as a program,
-it prints the port that it listens on.
+the same bytes; `POST /fan-out` tells, once, how many bursts of how many events there are to be, and when. Run as a
+program, it prints the port that it listens on.
 """
 
 from __future__ import annotations
@@ -61,8 +61,6 @@ def create_app() -> Starlette:
 
     async def begin(request: Request) -> Response:
         plan = msgspec.json.decode(await request.body(), type=FanOut)
-        log.frames.clear()
-        log.ended = False
         task = asyncio.create_task(_tell(log, plan))
         tasks.add(task)
         task.add_done_callback(tasks.discard)

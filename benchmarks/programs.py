@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 GOAL = "What is (19*23)?"
-AGENT = f"{Path(__file__).with_name('agents.py')}:agent"
-"""For `arp.exec` and `arp-runtime serve --agent`."""
+HERE = Path(__file__).parent
+AGENT = "./agents.py:agent"
+"""For `arp.exec` and `arp-runtime serve --agent`, in this folder."""
 
 _START_TIMEOUT_S = 30
 _JARVIS_RUNTIME = ("arp-jarvis-runtime==0.1.0", "arp-jarvis-tool-registry==0.1.0")
@@ -90,7 +91,7 @@ def daemon_program(running: RunningDaemon) -> Program:
 @asynccontextmanager
 async def our_runtime(*args: str) -> AsyncIterator[Program]:
     """Our runtime, alone."""
-    async with running_runtime(*args) as running:
+    async with running_runtime(*args, cwd=HERE) as running:
         yield _program("arp-runtime", running.base_url)
 
 
@@ -124,6 +125,30 @@ async def register(daemon: Program, runtime: Program) -> Program:
     """
     await _call("POST", f"{daemon.url}/v1/instances:register", {"runtime_api_endpoint": runtime.url})
     return Program(daemon.port, lambda: {**daemon.processes(), **runtime.processes()})
+
+
+@dataclass(frozen=True)
+class Field:
+    """All of them at once."""
+
+    floor: Program
+    peer_runtime: Program
+    peer_daemon: Program
+    """With the runtime."""
+    runtime: Program
+    daemon: Program
+
+
+@asynccontextmanager
+async def whole_field(folder: Path) -> AsyncIterator[Field]:
+    """Every program, started. Those that do nothing cost nothing."""
+    async with AsyncExitStack() as stack:
+        bottom = await stack.enter_async_context(floor())
+        peer = await stack.enter_async_context(peer_runtime(folder))
+        both = await register(await stack.enter_async_context(peer_daemon(folder)), peer)
+        runtime = await stack.enter_async_context(our_runtime())
+        daemon = daemon_program(await stack.enter_async_context(our_daemon(folder / "data")))
+        yield Field(bottom, peer, both, runtime, daemon)
 
 
 @asynccontextmanager

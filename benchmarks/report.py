@@ -58,10 +58,11 @@ def _rows_table(results: Results, rows: Sequence[Row]) -> str:
 
 
 def _cpu_table(results: Results, rows: Sequence[Row]) -> str:
-    lines = ["| CPU time in µs | for each | process | |", "|---|---|---|---|"]
+    lines = ["| CPU time in µs | of | for each | processes |", "|---|---|---|---|"]
     for row in rows:
-        for process, values in results.cpu.get(row.name, {}).items():
-            lines.append(f"| {row.name} | {row.per} | {process} | {_spread(values)} |")
+        for series, processes in results.cpu.get(row.name, {}).items():
+            spent = ", ".join(f"{name} {_spread(values)}" for name, values in processes.items())
+            lines.append(_filled(f"| {row.name} | {row.series[series]} | {row.per} | {spent} |", results))
     return "\n".join(lines)
 
 

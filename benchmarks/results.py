@@ -29,21 +29,22 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct):
-    """Figures by row and series, a value each repetition; CPU time by row and process, in microseconds a unit."""
+    """Figures by row and series, a value each repetition; CPU time, in microseconds a unit, by process as well."""
 
     began_at: datetime
     machine: Machine
     effort: Effort
     figures: dict[str, dict[str, list[float]]] = {}
-    cpu: dict[str, dict[str, list[float]]] = {}
+    cpu: dict[str, dict[str, dict[str, list[float]]]] = {}
 
     def record(self, row: str, series: str, value: float) -> None:
         """Add what one repetition gave."""
         self.figures.setdefault(row, {}).setdefault(series, []).append(value)
 
-    def record_cpu(self, row: str, process: str, seconds: float, units: int) -> None:
+    def record_cpu(self, row: str, series: str, process: str, seconds: float, units: int) -> None:
         """Add what CPU time one repetition cost a process, for so many units."""
-        self.cpu.setdefault(row, {}).setdefault(process, []).append(seconds * 1e6 / units)
+        of_series = self.cpu.setdefault(row, {}).setdefault(series, {})
+        of_series.setdefault(process, []).append(seconds * 1e6 / units)
 
 
 def new_results(effort: Effort) -> Results:

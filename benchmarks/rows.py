@@ -122,7 +122,7 @@ ROWS = (
     ),
     Row(
         name="instance-start",
-        group="instance_start",
+        group="instances",
         what="An instance, from the call that creates it until it is ready",
         how="one at a time, median of {starts}, the peer {peer_starts}",
         unit="ms",
@@ -131,7 +131,7 @@ ROWS = (
     ),
     Row(
         name="instance-starts",
-        group="instance_start",
+        group="instances",
         what="{starts_at_once} instances at once: what one of them takes of a core",
         how="the time until all are ready, times the cores, by {starts_at_once}",
         unit="ms",
@@ -140,7 +140,7 @@ ROWS = (
     ),
     Row(
         name="instance-memory",
-        group="memory",
+        group="instances",
         what="Memory of an idle instance",
         how="unique set size: what it does not share with its template",
         unit="MB",
@@ -162,7 +162,7 @@ ROWS = (
         what="The daemon's start with {stored_some:,} finished runs in its store",
         how="from the start of its process until it answers health",
         unit="s",
-        series={"some": "{stored_some:,} runs stored", "none": "none stored"},
+        series={"none": "none stored", "some": "{stored_some:,} stored", "many": "{stored_many:,} stored"},
         aims=(Aim("some", at_most=1.5),),
     ),
     Row(
@@ -215,7 +215,7 @@ ROWS = (
         name="sdk-import",
         group="sdk",
         what="The SDK: CPU time of its import",
-        how="`import arp_sdk.daemon` and `import httpx` in fresh processes, less what Python itself takes",
+        how="`from arp_sdk.daemon import DaemonClient` and `import httpx`, in fresh processes",
         unit="ms",
         series={"ours": "arp_sdk.daemon", "httpx": "httpx", "published": "arp_sdk.daemon 0.1.0"},
         aims=(Aim("ours", "httpx", at_most=1.3),),

@@ -70,9 +70,22 @@ async def one_by_one(port: int, prefix: str, count: int, parts: dict[str, Any], 
     return {"took": took, "statuses": statuses}
 
 
-async def follow(port: int, run_id: str, parts: dict[str, Any]) -> Any:
-    """Submit a run and watch its events; gives when the first token and the last event came after the submission."""
+async def follow(port: int, prefix: str, count: int, parts: dict[str, Any]) -> Any:
+    """Submit runs one after the other and watch the events of each.
+
+    Gives when the last event of each came after its submission, and the first token; how many events there were, and
+    of how many runs none was missing.
+    """
     connection = await connect(port)
+    outcome: dict[str, Any] = {"took": [], "first_tokens": [], "events": 0, "complete": 0}
+    await stage("ready")
+    for number in range(count):
+        await _follow_one(connection, f"{prefix}-{number}", parts, outcome)
+    await stage("measured")
+    return outcome
+
+
+async def _follow_one(connection: Connection, run_id: str, parts: dict[str, Any], outcome: dict[str, Any]) -> None:
     frames, first_token = FrameCount(), 0.0
 
     def read(piece: bytes) -> None:
@@ -81,19 +94,13 @@ async def follow(port: int, run_id: str, parts: dict[str, Any]) -> Any:
         if not first_token and b"\nevent: token" in piece:
             first_token = time.perf_counter()
 
-    await stage("ready")
     began = time.perf_counter()
-    accepted = await connection.ask(request("POST", "/v1/runs", _body(run_id, parts)))
+    await connection.ask(request("POST", "/v1/runs", _body(run_id, parts)))
     await connection.ask(request("GET", f"/v1/runs/{run_id}/events"), read)
-    seconds = time.perf_counter() - began
-    await stage("measured")
-    return {
-        "seconds": seconds,
-        "first_token_s": first_token - began,
-        "events": frames.events,
-        "complete": frames.complete,
-        "statuses": {accepted.status: 1},
-    }
+    outcome["took"].append(time.perf_counter() - began)
+    outcome["first_tokens"].append(first_token - began)
+    outcome["events"] += frames.events
+    outcome["complete"] += frames.complete
 
 
 async def watch(port: int, path: str, watchers: int) -> Any:
