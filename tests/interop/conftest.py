@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.daemon import running_daemon
+from support.daemon import RunningDaemon, running_daemon
+from support.jarvis_program import serving_tools
 from support.published import installed
 from support.runtime import running_runtime
 
@@ -27,12 +28,6 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 
 @pytest.fixture(scope="session")
-def published_sdk() -> Path:
-    """The `bin` folder of a venv with the published SDK."""
-    return installed("sdk", "arp-standard-py==0.1.0")
-
-
-@pytest.fixture(scope="session")
 def published_conformance() -> Path:
     """The `bin` folder of a venv with the published conformance checker."""
     return installed("conformance", "arp-conformance==0.2.6")
@@ -45,6 +40,20 @@ def jarvis() -> Path:
 
 
 @pytest.fixture
+async def tools_url(jarvis: Path, tmp_path: Path) -> AsyncIterator[str]:
+    """The published tool registry, serving."""
+    async with serving_tools(jarvis, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path) -> AsyncIterator[RunningDaemon]:
+    """A fresh daemon of ours."""
+    async with running_daemon(tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture
 async def runtime_url() -> AsyncIterator[str]:
     """A runtime of ours."""
     async with running_runtime() as running:
@@ -52,7 +61,6 @@ async def runtime_url() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def daemon_url(tmp_path: Path) -> AsyncIterator[str]:
-    """A fresh daemon of ours."""
-    async with running_daemon(tmp_path / "data") as running:
-        yield running.url
+def daemon_url(daemon: RunningDaemon) -> str:
+    """Where the fresh daemon of ours listens."""
+    return daemon.url

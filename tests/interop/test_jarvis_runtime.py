@@ -8,32 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
-from support.daemon import RunningDaemon, running_daemon
 from support.jarvis_program import jarvis_serving
 from support.waiting import until_answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from support.daemon import RunningDaemon
+
 _GOALS = [("What is (19*23)?", "437"), ("What time is it in UTC?", "current time in UTC")]
-
-
-@pytest.fixture
-async def tools_url(jarvis: Path, tmp_path: Path) -> AsyncIterator[str]:
-    """The tool registry whose tools the JARVIS runtime calls."""
-    program = jarvis / "arp-jarvis-tool-registry"
-    async with jarvis_serving(program, cwd=tmp_path, port=r"\bport=(\d+)") as url:
-        yield url
-
-
-@pytest.fixture
-async def daemon(tmp_path: Path) -> AsyncIterator[RunningDaemon]:
-    """A fresh daemon of ours."""
-    async with running_daemon(tmp_path / "data") as running:
-        yield running
 
 
 async def test_a_registered_runtime_works_on_real_goals(

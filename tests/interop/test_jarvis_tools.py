@@ -5,24 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
 from runtime.streams import execute
 from support.daemon import running_daemon
-from support.jarvis_program import jarvis_serving
 from support.runtime import running_runtime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-
-@pytest.fixture
-async def tools_url(jarvis: Path, tmp_path: Path) -> AsyncIterator[str]:
-    """The published registry, serving."""
-    program = jarvis / "arp-jarvis-tool-registry"
-    async with jarvis_serving(program, cwd=tmp_path, port=r"\bport=(\d+)") as url:
-        yield url
 
 
 async def _outcome(client: httpx.AsyncClient, tool_id: str, args: dict[str, Any], **fields: Any) -> dict[str, Any]:

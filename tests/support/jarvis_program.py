@@ -1,4 +1,4 @@
-"""A JARVIS program that serves, on a port of its choice which it tells."""
+"""JARVIS programs that serve, each on a port of its choice which it tells."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ async def jarvis_serving(program: Path, *options: str, cwd: Path, port: str) -> 
                 process.terminate()
                 with anyio.move_on_after(_STOP_TIMEOUT_S):
                     await process.wait()
+
+
+@asynccontextmanager
+async def serving_tools(jarvis: Path, folder: Path) -> AsyncIterator[str]:
+    """The published tool registry, from the programs of a venv; yield its URL."""
+    program = jarvis / "arp-jarvis-tool-registry"
+    async with jarvis_serving(program, cwd=folder, port=r"\bport=(\d+)") as url:
+        yield url
 
 
 async def _find_port(lines: BufferedByteReceiveStream, pattern: re.Pattern[str]) -> str:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-@dataclass(frozen=True)
+@dataclass
 class InvokeToolRequest:
-    """Calls a tool, named by `tool_id`, by `tool_name`, or by both."""
+    """Calls a tool, named by `tool_id`, by `tool_name`, or by both. Raises ValueError where it has neither."""
 
     invocation_id: str
     args: dict[str, Any]
@@ -25,6 +25,10 @@ class InvokeToolRequest:
     context: dict[str, Any] | None = None
     caller: ResourceRef | dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.tool_id is None and self.tool_name is None:
+            raise ValueError("give tool_id or tool_name: a call of no tool cannot be sent")
 
     @classmethod
     def of(cls, request: InvokeToolRequest | ToolInvocationRequest) -> Self:
