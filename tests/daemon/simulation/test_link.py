@@ -21,7 +21,8 @@ from arp_daemon.relay import Outcome, Unknown
 from arp_daemon.run_queue import RunQueue
 from arp_daemon.selector import Selector
 from arp_daemon.store import NewRun
-from arp_model import InstanceState, RunState, RunStatus
+from arp_daemon.wire_events import WireEvent
+from arp_model import InstanceState, RunEventType, RunState, RunStatus
 from arp_service.info import utc_now
 from arp_service.stopping import Stop
 from daemon.simulation.memory_store import Disk, MemoryStore
@@ -148,6 +149,32 @@ async def test_a_run_that_ends_while_it_is_handed_over_is_stopped_when_the_answe
         scene.runtime.gate.open.set()
         await wait_all_tasks_blocked()
     assert scene.runtime.stopped == ["r1"]
+    assert scene.link.instance.load == 0
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_run_whose_last_event_comes_before_the_answer_to_its_hand_over_is_not_stopped(
+    scene: _Scene, stored: bool
+) -> None:
+    """A quick agent's run has ended when the instance answers: no call is made for it, be its end `stored` or not yet."""
+    scene.open_runs.on_end = lambda run, at_instance: (
+        scene.link.stop_work(run) if at_instance else scene.link.instance.release(run)
+    )
+    scene.runtime.gate.close()
+    run = await scene.given("r1")
+    async with scene.running() as tasks:
+        await wait_all_tasks_blocked()
+        if not stored:
+            scene.disk_gate.close()
+        last = WireEvent("r1", 0, RunEventType.FINAL, utc_now(), {"ok": True})
+        tasks.start_soon(scene.open_runs.apply, "i0", [last], None)
+        await wait_all_tasks_blocked()
+        assert run.ended
+        scene.runtime.gate.open.set()
+        await wait_all_tasks_blocked()
+        scene.disk_gate.open.set()
+        await wait_all_tasks_blocked()
+    assert scene.runtime.stopped == []
     assert scene.link.instance.load == 0
 
 

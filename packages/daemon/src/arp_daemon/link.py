@@ -80,6 +80,7 @@ class Link:
         self._outbox: deque[OpenRun] = deque()
         self._doubtful: list[OpenRun] = []
         self._to_stop: list[OpenRun] = []
+        """To be stopped when the link has begun, and when the instance has answered for them."""
         self._unanswered: set[OpenRun] = set()
         """Sent, and the instance has not answered for them."""
         self._given = Changed()
@@ -111,9 +112,9 @@ class Link:
         One that is being handed over is not looked for yet: it could arrive just after it was not found. Nothing is
         done by a link that has ended, whose instance is being ended, too.
         """
-        if self._tasks is None:
+        if self._tasks is None or run in self._unanswered:
             self._to_stop.append(run)
-        elif run not in self._unanswered:
+        else:
             self._tasks.start_soon(self._work_stop.stop, run, str(run.token))
 
     def cut(self) -> None:
@@ -136,7 +137,8 @@ class Link:
     def _begin(self, tasks: TaskGroup) -> None:
         for run in self._doubtful:
             tasks.start_soon(self._ask, run, "an earlier daemon died")
-        for run in self._to_stop:
+        to_stop, self._to_stop = self._to_stop, []
+        for run in to_stop:
             self.stop_work(run)
         tasks.start_soon(self._watch_stuck)
         if EVENTS in self.instance.features:
@@ -213,13 +215,17 @@ class Link:
         """All at once, without a wait in between: when the instance dies now, it is known what it had."""
         assert self._tasks is not None
         self._unanswered.difference_update(batch)
+        to_stop = [run for run in self._to_stop if run in batch]
+        self._to_stop = [run for run in self._to_stop if run not in batch]
         for run, outcome in zip(batch, outcomes, strict=True):
             match outcome:
                 case Refused() if run.ended:
                     self.instance.release(run)
                     self._queue.changed.notify()
-                case _ if run.ended:
+                case _ if run in to_stop:
                     self.stop_work(run)
+                case _ if run.ended:
+                    pass  # a quick agent: its last event came before the answer
                 case Accepted():
                     self._has(run)
                 case Refused(error, busy):
