@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import anyio
 import anyio.lowlevel
 import httpx
 import psutil
@@ -13,6 +14,7 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from arp_service import serving
 from arp_service.application import create_app
 from arp_service.serving import CannotListenError, bind, url_of
 from support.serving import served
@@ -122,3 +124,28 @@ def _held(port: int | None) -> list[str]:
     """Connections that the server holds though their clients are gone."""
     own = psutil.Process().net_connections("tcp")
     return [str(c) for c in own if c.laddr.port == port and c.status != psutil.CONN_LISTEN]
+
+
+async def test_an_idle_connection_is_closed_and_a_busy_one_answers_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that nobody uses is closed in time, counted from its last answer, and never within a request."""
+    monkeypatch.setattr(serving, "_KEEP_ALIVE_S", 0.2)
+    go_on, asked = anyio.Event(), anyio.Event()
+
+    async def wait(_request: Request) -> Response:
+        asked.set()
+        await go_on.wait()
+        return PlainTextResponse("done")
+
+    app = create_app([Route("/wait", wait)], lambda _scope, _headers: None)
+    async with served(app) as client:
+        url = client.base_url
+        idle, busy = [await anyio.connect_tcp(url.host, url.port or 0) for _ in range(2)]
+        async with idle, busy:
+            await busy.send(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await asked.wait()
+            with pytest.raises(anyio.EndOfStream):
+                await idle.receive()
+            go_on.set()
+            assert (await busy.receive()).endswith(b"\r\n\r\ndone")
+            with pytest.raises(anyio.EndOfStream):
+                await busy.receive()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import anyio
 import hypercorn.asyncio.run
 from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
 
+from arp_service.connection import Connection
 from arp_service.door import is_loopback_host
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ _KEEP_ALIVE_S = 75
 _REQUESTS_A_CONNECTION = 1_000_000
 # For answers under way when the server closes; streams have ended before.
 _GRACEFUL_S = 3
-# For the rest of an answer that is closed; who does not take it would hold up the end of the process.
-_CLOSE_S = 2
 # A half-open peer (its machine is gone) is noticed after about this long.
 _USER_TIMEOUT_MS = 60_000
 _KEEPIDLE_S, _KEEPINTVL_S, _KEEPCNT = 30, 10, 3
@@ -41,34 +39,7 @@ _LAST_PORT = 65535
 _IP = (socket.AF_INET, socket.AF_INET6)
 
 
-class _Connection(TCPServer):
-    """A connection that is closed when its client has closed it.
-
-    Hypercorn 0.18 waits with that until the connection would have been idle for too long, and holds a descriptor
-    meanwhile: a client that makes a connection for each call uses up the process's descriptors.
-    """
-
-    _is_over = False
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        self._is_over = True
-        await self.idle_task.stop()
-
-    async def _idle_timeout(self) -> None:
-        if not self._is_over:
-            await super()._idle_timeout()
-
-    async def _close(self) -> None:
-        """Hypercorn waits for as long as the client takes to read the rest."""
-        giving_up = self.loop.call_later(_CLOSE_S, self.writer.transport.abort)
-        try:
-            await super()._close()
-        finally:
-            giving_up.cancel()
-
-
-hypercorn.asyncio.run.TCPServer = _Connection  # type: ignore[attr-defined]  # the only way in
+hypercorn.asyncio.run.TCPServer = Connection  # type: ignore[attr-defined]  # the only way in
 
 
 class CannotListenError(Exception):
