@@ -1,4 +1,4 @@
-"""Whatever is asked for at once is begun a piece each turn of the loop, so that what is urgent waits for little."""
+"""Whatever is asked for at once is begun a few each turn of the loop, so that what is urgent waits for little."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.routing import Route
 from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
 from arp_service.sqlite import open_database
-from arp_service.turns import take_turn
+from arp_service.turns import A_TURN, take_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +35,8 @@ async def _most_in_one_turn(done: list[int]) -> int:
     return most
 
 
-async def test_one_is_let_through_each_turn_first_come_first_served() -> None:
-    """A hundred that wait together go one by one, in their order; one that has given up costs no turn."""
+async def test_a_few_are_let_through_each_turn_first_come_first_served() -> None:
+    """A hundred that wait together go few by few, in their order; one that has given up takes no place."""
     begun: list[int] = []
 
     async def work(number: int) -> None:
@@ -49,11 +49,11 @@ async def test_one_is_let_through_each_turn_first_come_first_served() -> None:
             await take_turn()
         for number in range(_MANY):
             tasks.start_soon(work, number)
-        assert await _most_in_one_turn(begun) == 1
+        assert await _most_in_one_turn(begun) == A_TURN
     assert begun == list(range(_MANY))
 
 
-async def test_writes_of_one_commit_are_answered_one_each_turn(tmp_path: Path) -> None:
+async def test_writes_of_one_commit_are_answered_a_few_each_turn(tmp_path: Path) -> None:
     """They share a sync; what their tasks do next does not happen all at once."""
     (tmp_path / "migrations").mkdir()
     begun, go_on = threading.Event(), threading.Event()
@@ -76,7 +76,7 @@ async def test_writes_of_one_commit_are_answered_one_each_turn(tmp_path: Path) -
                 tasks.start_soon(write, number)
             await checkpoint()
             go_on.set()
-            assert await _most_in_one_turn(written) == 1
+            assert await _most_in_one_turn(written) == A_TURN
 
 
 async def test_health_is_not_queued_behind_other_requests() -> None:

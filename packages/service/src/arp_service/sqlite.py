@@ -19,6 +19,7 @@ import anyio.to_thread
 import structlog
 
 from arp_service.errors import UnavailableError
+from arp_service.turns import A_TURN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -257,16 +258,17 @@ def _run_each(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome
 
 
 def _resolve(outcomes: list[_Outcome], at: int = 0) -> None:
-    """Answer one job each turn of the loop: what its task does next may take a while (see `turns`)."""
-    job, value, error = outcomes[at]
-    if at + 1 < len(outcomes):
-        asyncio.get_running_loop().call_soon(_resolve, outcomes, at + 1)
-    if job.future.done():  # its task was cancelled; the write stands all the same
-        return
-    if error is None:
-        job.future.set_result(value)
-    else:
-        job.future.set_exception(error)
+    """Answer a few jobs each turn of the loop: what their tasks do next may take a while (see `turns`)."""
+    end = at + A_TURN
+    if end < len(outcomes):
+        asyncio.get_running_loop().call_soon(_resolve, outcomes, end)
+    for job, value, error in outcomes[at:end]:
+        if job.future.done():  # its task was cancelled; the write stands all the same
+            continue
+        if error is None:
+            job.future.set_result(value)
+        else:
+            job.future.set_exception(error)
 
 
 @contextmanager
