@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 import msgspec
 
 from arp_service.errors import (
@@ -48,7 +48,8 @@ async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     if _declared_bytes(request) > max_bytes + _MAX_DISCARDED_BYTES:
         raise _too_large(max_bytes)
     try:
-        with anyio.fail_after(_BODY_TIMEOUT_S):
+        # Not anyio's: 5 us instead of 12, for a wait that hardly ever happens.
+        async with asyncio.timeout(_BODY_TIMEOUT_S):
             return await _collect(request, max_bytes)
     except TimeoutError as exc:
         raise BodyTimeoutError(f"The request body did not arrive within {_BODY_TIMEOUT_S:.0f} s.") from exc

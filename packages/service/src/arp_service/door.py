@@ -8,6 +8,7 @@ forwarding header means a proxy, behind which anybody may stand. `Host` is check
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
     from arp_service.peer import Address, PeerLookup
 
-_FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+_FORWARDING = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via"}
+)
+# Of Host headers it is remembered what they name: clients of a service send the same few.
+_HOSTS_REMEMBERED = 64
 
 
 class HostNotAllowedError(ForbiddenError):
@@ -70,9 +75,9 @@ class OwnUserOnly:
 
     def __call__(self, scope: Scope, headers: Headers) -> None:
         """Raise unless the peer is one of the users, directly connected."""
-        for name in _FORWARDING:
-            if name in headers:
-                raise UnauthorizedError(f"The header {name!r} means a proxy: what comes through one needs a token.")
+        for header in _FORWARDING.intersection([name for name, _ in headers.raw]):
+            name = header.decode()
+            raise UnauthorizedError(f"The header {name!r} means a proxy: what comes through one needs a token.")
         client: Address | None = scope.get("client")
         server: Address | None = scope.get("server")
         uid = None if client is None or server is None else self._lookup.find_uid(client, server)
@@ -85,7 +90,7 @@ class OwnUserOnly:
 def check_host(headers: Headers) -> None:
     """Refuse a Host that is not loopback by name or number."""
     hosts = headers.getlist("host")
-    if len(hosts) != 1 or not is_loopback_host(_host_name(f"//{hosts[0]}")):
+    if len(hosts) != 1 or not _names_loopback(hosts[0]):
         raise HostNotAllowedError("The Host header must name this machine: localhost, 127.0.0.1 or [::1].")
 
 
@@ -106,6 +111,11 @@ def is_loopback_host(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@lru_cache(_HOSTS_REMEMBERED)
+def _names_loopback(host: str) -> bool:
+    return is_loopback_host(_host_name(f"//{host}"))
 
 
 def _host_name(url: str) -> str:
