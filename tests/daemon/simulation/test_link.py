@@ -156,7 +156,7 @@ async def test_a_run_that_ends_while_it_is_handed_over_is_stopped_when_the_answe
 async def test_a_run_whose_last_event_comes_before_the_answer_to_its_hand_over_is_not_stopped(
     scene: _Scene, stored: bool
 ) -> None:
-    """A quick agent's run has ended when the instance answers: no call is made for it, be its end `stored` or not yet."""
+    """A quick agent's run has ended when the instance answers: nothing is asked for it, its end `stored` or not yet."""
     scene.open_runs.on_end = lambda run, at_instance: (
         scene.link.stop_work(run) if at_instance else scene.link.instance.release(run)
     )

@@ -39,7 +39,7 @@ _LAST_PORT = 65535
 _IP = (socket.AF_INET, socket.AF_INET6)
 
 
-hypercorn.asyncio.run.TCPServer = Connection  # type: ignore[attr-defined]  # the only way in
+hypercorn.asyncio.run.TCPServer = Connection  # type: ignore[attr-defined,assignment]  # the only way in
 
 
 class CannotListenError(Exception):
