@@ -27,14 +27,20 @@ class Caller:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    async def call(self, name: str, base_url: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the client `name` (`Daemon`, `Runtime`, `ToolRegistry`) and return its answer."""
+    async def call(
+        self, name: str, base_url: str, method: str, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """Call a method of the client `name` (`Daemon`, `Runtime`, `ToolRegistry`) and return its answer.
+
+        `options` are the client's own; unless they say otherwise, it tries once.
+        """
+        options = {"retries": 0, **(options or {})}
         if self.kind == "async":
-            async with getattr(arp_sdk, f"Async{name}Client")(base_url) as client:
+            async with getattr(arp_sdk, f"Async{name}Client")(base_url, **options) as client:
                 return await getattr(client, method)(*args, **kwargs)
 
         def call() -> Any:
-            with getattr(arp_sdk, f"{name}Client")(base_url) as client:
+            with getattr(arp_sdk, f"{name}Client")(base_url, **options) as client:
                 return getattr(client, method)(*args, **kwargs)
 
         return await to_thread.run_sync(call)

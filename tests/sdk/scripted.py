@@ -28,10 +28,11 @@ class Answer:
 
 @dataclass
 class Script:
-    """The answers to come, the request heads that came, and the address."""
+    """The answers to come, the heads and bodies of the requests that came, and the address."""
 
     answers: list[Answer]
     heads: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     url: str = ""
 
     def header(self, number: int, name: str) -> str | None:
@@ -103,7 +104,13 @@ def _answer(connection: socket.socket, script: Script) -> None:
     while piece and b"\r\n\r\n" not in received:
         piece = connection.recv(65536)
         received += piece
-    script.heads.append(received.partition(b"\r\n\r\n")[0].decode())
+    head, _, body = received.partition(b"\r\n\r\n")
+    script.heads.append(head.decode())
+    length = int(script.header(-1, "content-length") or 0)
+    while piece and len(body) < length:
+        piece = connection.recv(65536)
+        body += piece
+    script.bodies.append(body)
     answer = script.answers.pop(0)
     connection.sendall(answer.content)
     if answer.hold:

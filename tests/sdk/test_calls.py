@@ -25,8 +25,8 @@ TOOL = {"tool_id": "t", "name": "t", "input_schema": {}, "source": "remote"}
 CALLED = {"invocation_id": "c1", "ok": True, "result": {"value": 437}}
 EVENTS = "id: 0\ndata: {}\n\n"
 
-RUN = models.RunRequest(models.RunRequestInput("x"))
-RUN_BODY = {"input": {"goal": "x"}}
+RUN = models.RunRequest(models.RunRequestInput("x"), run_id="r1")
+RUN_BODY = {"input": {"goal": "x"}, "run_id": "r1"}
 CREATE = models.InstanceCreateRequest("default", 1)
 REGISTER = models.InstanceRegisterRequest("http://127.0.0.1:1")
 UPSERT = daemon.UpsertRuntimeProfileRequest("p", models.RuntimeProfileUpsertRequest(description="d"))
@@ -202,7 +202,7 @@ async def test_filters_go_into_the_query(service: Service, caller: Caller) -> No
     """A list is as many parameters of one name, and a time bears its zone."""
     service.answer("GET", "/v1/runs", {"runs": []})
     noon = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=1)))
-    filters = {"state": [models.RunState.QUEUED, models.RunState.RUNNING], "label": ["a=1", "b=2&c"]}
+    filters: dict[str, Any] = {"state": [models.RunState.QUEUED, models.RunState.RUNNING], "label": ["a=1", "b=2&c"]}
     await caller.call("Daemon", service.url, "list_runs", **filters, runtime_profile="p", created_after=noon)
     assert service.seen[0].pairs == [
         ("state", "queued"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from arp_sdk import AsyncRuntimeClient, DaemonClient, RuntimeClient
+from arp_sdk import DaemonClient
 from arp_sdk._http import is_loopback
 
 if TYPE_CHECKING:
@@ -59,24 +59,6 @@ def test_a_client_of_the_callers_own_is_used_and_left_open(service: Service) -> 
             client.health()
         assert not mine.is_closed
     assert service.seen[0].headers["x-mine"] == "1"
-
-
-def test_leaving_the_block_closes_a_client_that_was_made_here(service: Service) -> None:
-    """`with` ends the connections."""
-    with RuntimeClient(service.url) as client:
-        raw = client.raw_client
-    assert raw.is_closed
-
-
-async def test_leaving_the_block_closes_an_async_client(service: Service) -> None:
-    """`async with` ends the connections, unless they are the caller's own."""
-    async with AsyncRuntimeClient(service.url) as client:
-        raw = client.raw_client
-    assert raw.is_closed
-    async with httpx.AsyncClient(base_url=service.url) as mine:
-        async with AsyncRuntimeClient(client=mine):
-            pass
-        assert not mine.is_closed
 
 
 def test_calls_are_bounded_in_time_unless_told_otherwise(service: Service) -> None:

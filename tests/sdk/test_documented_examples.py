@@ -34,6 +34,7 @@ PRINTED = [
     "0 step {'n': 0}\n1 final {'n': 1}\n",
     "0 step {'n': 0}\n1 final {'n': 1}\n",
     "r1\nToo much waits.\n1\n2\n",
+    "{}\n",
     "404 run_not_found\n",
 ]
 

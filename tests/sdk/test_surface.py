@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
-from dataclasses import fields, is_dataclass
+from importlib.metadata import version
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
@@ -17,116 +19,94 @@ from arp_sdk._operation import Operation
 from contracts.spec import OPENAPI, api
 
 SERVICES = {"daemon": "Daemon", "runtime": "Runtime", "tool-registry": "ToolRegistry"}
-OPTIONS = [
-    "base_url",
-    "client",
-    "timeout",
-    "headers",
-    "cookies",
-    "verify_ssl",
-    "follow_redirects",
-    "raise_on_unexpected_status",
-    "httpx_args",
-]
-
-# Module, request object, its fields in order: as users of 0.1.0 construct them.
-REQUESTS = [
-    ("daemon", "CreateInstancesRequest", "body"),
-    ("daemon", "DeleteInstanceRequest", "instance_id"),
-    ("daemon", "DeleteRuntimeProfileRequest", "runtime_profile"),
-    ("daemon", "GetRunResultRequest", "run_id"),
-    ("daemon", "GetRunStatusRequest", "run_id"),
-    ("daemon", "GetRunTraceRequest", "run_id"),
-    ("daemon", "HealthRequest", ""),
-    ("daemon", "ListInstancesRequest", ""),
-    ("daemon", "ListRunsRequest", "page_size page_token"),
-    ("daemon", "ListRuntimeProfilesRequest", ""),
-    ("daemon", "RegisterInstanceRequest", "body"),
-    ("daemon", "SubmitRunRequest", "body"),
-    ("daemon", "UpsertRuntimeProfileRequest", "runtime_profile body"),
-    ("daemon", "VersionRequest", ""),
-    ("runtime", "CancelRunRequest", "run_id"),
-    ("runtime", "CreateRunRequest", "body"),
-    ("runtime", "GetRunResultRequest", "run_id"),
-    ("runtime", "GetRunStatusRequest", "run_id"),
-    ("runtime", "HealthRequest", ""),
-    ("runtime", "StreamRunEventsRequest", "run_id after"),
-    ("runtime", "VersionRequest", ""),
-    ("tool_registry", "GetToolRequest", "tool_id"),
-    ("tool_registry", "HealthRequest", ""),
-    ("tool_registry", "InvokeToolRequest", "invocation_id args tool_id tool_name context caller extensions"),
-    ("tool_registry", "ListToolsRequest", ""),
-    ("tool_registry", "VersionRequest", ""),
-]
-
-# Module, model that the facade module offers beside its client.
-MODELS = {
-    "daemon": "Health InstanceCreateRequest InstanceCreateResponse InstanceListResponse InstanceRegisterRequest "
-    "InstanceRegisterResponse RunBatchItem RunBatchRequest RunBatchResponse RunCancelRequest RunCancelResponse "
-    "RunListResponse RunRequest RunResult RunState RunStatus RuntimeProfile RuntimeProfileListResponse "
-    "RuntimeProfileUpsertRequest TraceResponse VersionInfo",
-    "runtime": "Health RunRequest RunResult RunStatus VersionInfo",
-    "tool_registry": "Health ToolDefinition ToolInvocationResult VersionInfo",
-}
-
-# Client, method, its parameters: as users of 0.1.0 call them.
+# What arp-standard-py 0.1.0 offers at its facades: facts, told by `inspect` of the installed distribution. Arguments
+# in their order: `=` may be left out, after `*` by name alone; a `model` has from_dict and to_dict.
+PUBLISHED = json.loads(Path(__file__).with_name("published_names.json").read_text(encoding="utf-8"))
+ENUMS = PUBLISHED.pop("enums")
+NAMES = [(module, name) for module, names in PUBLISHED.items() for name in names]
+CLASSES = [(module, name) for module, name in NAMES if "arguments" in PUBLISHED[module][name]]
+MODELS = [(module, name) for module, name in CLASSES if PUBLISHED[module][name].get("model")]
 METHODS = [
-    ("Daemon", "create_instances", "body"),
-    ("Daemon", "delete_instance", "instance_id"),
-    ("Daemon", "delete_runtime_profile", "runtime_profile"),
-    ("Daemon", "get_run_result", "run_id"),
-    ("Daemon", "get_run_status", "run_id"),
-    ("Daemon", "get_run_trace", "run_id"),
-    ("Daemon", "health", "request"),
-    ("Daemon", "list_instances", "request"),
-    ("Daemon", "list_runs", "request page_size page_token"),
-    ("Daemon", "list_runtime_profiles", "request"),
-    ("Daemon", "register_instance", "body"),
-    ("Daemon", "submit_run", "body"),
-    ("Daemon", "upsert_runtime_profile", "request"),
-    ("Daemon", "version", "request"),
-    ("Runtime", "cancel_run", "run_id"),
-    ("Runtime", "create_run", "body"),
-    ("Runtime", "get_run_result", "run_id"),
-    ("Runtime", "get_run_status", "run_id"),
-    ("Runtime", "health", "request"),
-    ("Runtime", "stream_run_events", "run_id"),
-    ("Runtime", "version", "request"),
-    ("ToolRegistry", "get_tool", "tool_id"),
-    ("ToolRegistry", "health", "request"),
-    ("ToolRegistry", "invoke_tool", "request"),
-    ("ToolRegistry", "list_tools", "request"),
-    ("ToolRegistry", "version", "request"),
+    (module, name, method, arguments)
+    for module, name in CLASSES
+    for method, arguments in PUBLISHED[module][name].get("methods", {}).items()
 ]
 
 
-@pytest.mark.parametrize(("module", "name", "names"), REQUESTS)
-def test_request_objects_are_constructed_as_before(module: str, name: str, names: str) -> None:
-    """Each request object is where it was, with its fields in their order; what came later may be left out."""
-    request = getattr(importlib.import_module(f"arp_sdk.{module}"), name)
-    assert is_dataclass(request)
-    found, count = fields(request), len(names.split())
-    assert [field.name for field in found][:count] == names.split()
-    assert [field.default for field in found[count:]] == [None] * len(found[count:])
+def published(module: str, name: str) -> Any:
+    """What has the name now."""
+    return getattr(importlib.import_module(module), name)
 
 
-@pytest.mark.parametrize(("client", "method", "parameters"), METHODS)
-def test_methods_are_called_as_before(client: str, method: str, parameters: str) -> None:
-    """Each method takes what it took, and its async twin takes the same; new parameters come after."""
-    signature = inspect.signature(getattr(getattr(arp_sdk, f"{client}Client"), method))
-    assert list(signature.parameters)[1:][: len(parameters.split())] == parameters.split()
-    twin = getattr(getattr(arp_sdk, f"Async{client}Client"), method)
-    assert inspect.iscoroutinefunction(twin)
-    assert inspect.signature(twin) == signature
+def arguments_of(what: Any) -> list[str]:
+    """The arguments of something callable, as PUBLISHED writes them."""
+    found = []
+    for parameter in inspect.signature(what).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in found:
+            found.append("*")
+        found.append(parameter.name + ("" if parameter.default is parameter.empty else "="))
+    return found
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_published_names_are_where_they_were(module: str, name: str) -> None:
+    """Each is in its module, and in its `__all__`."""
+    assert published(module, name) is not None
+    assert name in importlib.import_module(module).__all__
+
+
+@pytest.mark.parametrize(("module", "name"), [item for item in CLASSES if item not in MODELS])
+def test_things_are_made_as_before(module: str, name: str) -> None:
+    """Each class takes what it took, in its order; what came later may be left out."""
+    expected = PUBLISHED[module][name]["arguments"].split()
+    found = arguments_of(published(module, name))
+    assert found[: len(expected)] == expected
+    assert all(argument.endswith("=") for argument in found[len(expected) :] if argument != "*")
+
+
+@pytest.mark.parametrize(("module", "name"), MODELS)
+def test_models_take_the_same_fields_by_name(module: str, name: str) -> None:
+    """Fields and which of them are needed are the same. Their order is the standard's own, which 0.1.0 sorted."""
+    model = published(module, name)
+    assert sorted(arguments_of(model)) == sorted(PUBLISHED[module][name]["arguments"].split())
+    assert callable(model.from_dict)
+    assert callable(model.to_dict)
+
+
+@pytest.mark.parametrize(("module", "name", "method", "arguments"), METHODS)
+def test_methods_are_called_as_before(module: str, name: str, method: str, arguments: str) -> None:
+    """Each method takes what it took; new parameters come after, and need not be given."""
+    expected = arguments.split()
+    found = arguments_of(getattr(published(module, name), method))[1:]
+    assert found[: len(expected)] == expected
+    assert all(argument.endswith("=") for argument in found[len(expected) :] if argument != "*")
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_published_enum_names_are_aliases(name: str) -> None:
+    """The words are the same, under the same names, and print as themselves."""
+    enum = getattr(arp_sdk.models, name)
+    assert {item.name: item.value for item in enum} == ENUMS[name]
+    assert [str(item) for item in enum] == [item.value for item in enum]
+    assert name in arp_sdk.models.__all__
+
+
+def test_an_enum_has_one_class_under_all_its_names() -> None:
+    """A state is equal to itself, whichever name it was compared by."""
+    state = arp_sdk.models.RunStatus.from_dict({"run_id": "r1", "state": "queued"}).state
+    assert state is arp_sdk.models.RunStatusState.QUEUED is arp_sdk.models.RunState.QUEUED
 
 
 @pytest.mark.parametrize("client", SERVICES.values())
-def test_clients_are_made_as_before(client: str) -> None:
-    """The options of the constructor keep their names; all but the address are given by name."""
-    for prefix in ("", "Async"):
-        parameters = list(inspect.signature(getattr(arp_sdk, f"{prefix}{client}Client")).parameters.values())
-        assert [parameter.name for parameter in parameters] == OPTIONS
-        assert {parameter.kind for parameter in parameters[1:]} == {inspect.Parameter.KEYWORD_ONLY}
+def test_a_client_and_its_async_twin_take_the_same(client: str) -> None:
+    """Constructors and methods have the same parameters, and the twin's methods are awaited."""
+    blocking, awaited = (getattr(arp_sdk, f"{prefix}{client}Client") for prefix in ("", "Async"))
+    assert arguments_of(blocking) == arguments_of(awaited)
+    for name, method in public(blocking).items():
+        if inspect.isfunction(method) and name != "close":
+            twin = getattr(awaited, name)
+            assert inspect.iscoroutinefunction(twin) or inspect.isasyncgenfunction(twin)
+            assert arguments_of(twin) == arguments_of(method)
 
 
 def public(of: type) -> dict[str, Any]:
@@ -141,23 +121,25 @@ def test_async_clients_offer_what_the_blocking_ones_do(client: str) -> None:
     assert set(blocking) ^ set(awaited) == {"close", "aclose"}
 
 
-@pytest.mark.parametrize("module", ["daemon", "runtime", "tool_registry"])
+@pytest.mark.parametrize("module", ["arp_sdk.daemon", "arp_sdk.runtime", "arp_sdk.tool_registry"])
 def test_facade_modules_offer_their_types(module: str) -> None:
     """What a facade takes and gives can be imported from beside it, and is the one type of arp_model."""
-    facade = importlib.import_module(f"arp_sdk.{module}")
-    for name in MODELS[module].split():
-        assert getattr(facade, name) is getattr(arp_model, name)
+    facade = importlib.import_module(module)
+    shared = set(facade.__all__) & set(arp_model.__all__)
+    assert {name for at, name in MODELS if at == module} <= shared
+    assert all(getattr(facade, name) is getattr(arp_model, name) for name in shared)
     assert facade.ArpApiError is arp_sdk.ArpApiError
 
 
 def test_all_models_can_be_imported_from_the_sdk() -> None:
     """`arp_sdk.models` has every type of the wire."""
     inner = {"AwareDatetime", "Model", "WireEnum", "convert_lenient", "decode_lenient"}
-    assert set(arp_sdk.models.__all__) == set(arp_model.__all__) - inner
-    assert all(getattr(arp_sdk.models, name) is getattr(arp_model, name) for name in arp_sdk.models.__all__)
+    wire = set(arp_model.__all__) - inner
+    assert set(arp_sdk.models.__all__) - set(ENUMS) == wire - set(ENUMS)
+    assert all(getattr(arp_sdk.models, name) is getattr(arp_model, name) for name in wire)
 
 
-@pytest.mark.parametrize("module", ["", ".daemon", ".errors", ".models", ".runtime", ".tool_registry"])
+@pytest.mark.parametrize("module", ["", ".clients", ".daemon", ".errors", ".models", ".runtime", ".tool_registry"])
 def test_all_names_what_is_there(module: str) -> None:
     """`__all__` is true and in order, so that a reader finds a name."""
     loaded = importlib.import_module(f"arp_sdk{module}")
@@ -168,6 +150,7 @@ def test_all_names_what_is_there(module: str) -> None:
 def test_the_version_is_that_of_the_distribution() -> None:
     """`__version__` says what is installed."""
     assert re.fullmatch(r"\d+\.\d+\.\d+", arp_sdk.__version__)
+    assert arp_sdk.__version__ == version("arp-standard-py")
 
 
 def described(service: str) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:

@@ -21,6 +21,10 @@ _SCALARS = {"string": "str", "integer": "int", "boolean": "bool", "number": "flo
 _HAND_WRITTEN = {"invoke_tool": "arp_sdk._invoke_tool"}
 # Headers that the clients set themselves.
 _OWN_HEADERS = {"Last-Event-ID"}
+# Methods that do the same again when they are repeated (RFC 9110, 9.2.2), and POSTs that do: a run's id is known before
+# it is sent, and what is canceled or drained stays so.
+_REPEATABLE_METHODS = {"get", "put", "delete"}
+_REPEATABLE = {"cancel_run", "create_run", "create_runs", "drain_instance", "submit_run", "submit_runs"}
 # Streams that never end have no method that returns them whole.
 _ENDLESS = {"stream_events"}
 
@@ -57,6 +61,7 @@ class OperationSpec:
     request: str
     request_module: str | None
     endless: bool
+    repeatable: bool
 
     @property
     def required(self) -> tuple[Field, ...]:
@@ -103,6 +108,7 @@ def render(service: str, operations: list[OperationSpec]) -> str:
     return templates.get_template("operations.py.jinja").render(
         header=HEADER,
         service=service.replace("_", " "),
+        service_id=service,
         title=title,
         operations=operations,
         models=_models(operations),
@@ -138,6 +144,7 @@ def _operation(document: dict[str, Any], path: str, method: str, item: dict[str,
         request="".join(word.capitalize() for word in name.split("_")) + "Request",
         request_module=_HAND_WRITTEN.get(name),
         endless=name in _ENDLESS,
+        repeatable=method in _REPEATABLE_METHODS or name in _REPEATABLE,
     )
 
 

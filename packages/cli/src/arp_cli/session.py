@@ -57,12 +57,12 @@ class Session:
     err: Console = field(default_factory=lambda: make_console(stderr=True))
 
     def client(self) -> DaemonClient:
-        """A client of the daemon, blocking. Close it."""
-        return DaemonClient(self.url)
+        """A client of the daemon, blocking. Close it. Who waits at a terminal is told at once what is wrong."""
+        return DaemonClient(self.url, retries=0)
 
     def async_client(self) -> AsyncDaemonClient:
-        """A client of the daemon, to be awaited. Close it."""
-        return AsyncDaemonClient(self.url)
+        """The same, to be awaited."""
+        return AsyncDaemonClient(self.url, retries=0)
 
     def command(self, *words: str) -> str:
         """An arpctl command that reaches the same daemon, ready to be pasted into a shell."""

@@ -33,11 +33,17 @@ def http_client(address: Address) -> httpx.AsyncClient:
 
 
 def runtime_client(address: Address) -> AsyncRuntimeClient:
-    """The SDK's client over such a pool, which is closed with it."""
+    """The SDK's client over such a pool, which is closed with it.
+
+    Each call is made once: whether and when it is made again is for those to decide who know the instance. No token of
+    the daemon's user goes there.
+    """
     return AsyncRuntimeClient(
         base_url=address.base_url,
         timeout=_CALL_TIMEOUT,
         headers=_PLAIN,
+        token="",
+        retries=0,
         httpx_args={"transport": _transport(address), "trust_env": False},
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from arp_sdk import daemon, errors, models, runtime, tool_registry
-from arp_sdk._http import __version__
+from arp_sdk import clients, daemon, errors, models, runtime, tool_registry
+from arp_sdk._version import __version__
 from arp_sdk.daemon import AsyncDaemonClient, DaemonClient
 from arp_sdk.errors import (
     ArpApiError,
@@ -28,6 +28,7 @@ __all__ = [
     "RuntimeClient",
     "ToolRegistryClient",
     "__version__",
+    "clients",
     "daemon",
     "errors",
     "models",

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+import math
+import random
+import time
+from collections import Counter
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+import anyio
 import httpx
 
-from arp_sdk._http import client_options, map_httpx_errors, stream_timeout
+from arp_sdk._http import (
+    build_request,
+    client_options,
+    map_httpx_errors,
+    out_of_time,
+    stream_timeout,
+    total_limit,
+)
 from arp_sdk._operation import build_call, read_answer, read_error
+from arp_sdk._release import release_later
+from arp_sdk._retries import DEFAULT_RETRIES, Tries
+from arp_sdk._tokens import find_token
+from arp_sdk.clients import ConnectionSettings
+from arp_sdk.errors import ArpApiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,11 +41,13 @@ T = TypeVar("T")
 class AsyncClient:
     """What the async clients share. Close it, or use it in an `async with` statement; many tasks may use it."""
 
+    _service: ClassVar[str]
+
     def __init__(
         self,
         base_url: str | None = None,
         *,
-        client: httpx.AsyncClient | None = None,
+        client: httpx.AsyncClient | ConnectionSettings | None = None,
         timeout: httpx.Timeout | float | None = None,
         headers: dict[str, str] | None = None,
         cookies: dict[str, str] | None = None,
@@ -36,16 +55,27 @@ class AsyncClient:
         follow_redirects: bool = False,
         raise_on_unexpected_status: bool = False,
         httpx_args: dict[str, Any] | None = None,
+        token: str | None = None,
+        retries: int = DEFAULT_RETRIES,
+        total_timeout: float | None = None,
     ) -> None:
         """Take either the service's address or an `httpx.AsyncClient` that has it, which stays the caller's to close.
 
-        `timeout` is in seconds (None: 30, and 5 to connect). `httpx_args` go to `httpx.AsyncClient` and win over all
-        else. `raise_on_unexpected_status` refuses any success but the documented one.
+        `timeout` is in seconds (None: 30 for each wait, and 5 to connect), and `total_timeout` bounds a call with all
+        its tries (None: 120; `math.inf`: nothing). `retries` is how often a call is tried again, where that is safe.
+        `token` is sent as bearer token; None looks for one (docs/sdk.md), and an empty one is none.
+        `raise_on_unexpected_status` refuses any success but the documented one. `httpx_args` go to
+        `httpx.AsyncClient` and win over all else.
         """
         if client is not None and base_url is not None:
             raise ValueError("give either base_url or client, which has an address of its own")
         self._owned = client is None
         self._strict = raise_on_unexpected_status
+        if isinstance(client, ConnectionSettings):
+            # Its connections are closed with it.
+            self._settings = client
+            self._strict = self._strict or client.raise_on_unexpected_status
+            client = client.get_async_httpx_client()
         self._client = client or httpx.AsyncClient(
             **client_options(
                 base_url,
@@ -57,6 +87,14 @@ class AsyncClient:
                 httpx_args=httpx_args,
             )
         )
+        if self._owned:
+            release_later(self, self._client)
+        # A client of the caller's own has the headers that the caller gave it.
+        self._token = find_token(self._service, self._client.base_url, token if self._owned else token or "")
+        self._retries = retries
+        self._total_timeout = total_timeout
+        self.unknown_fields: Counter[str] = Counter()
+        """How often answers had fields that this release does not know, by `Type.field`; they are ignored."""
 
     @property
     def raw_client(self) -> httpx.AsyncClient:
@@ -78,17 +116,32 @@ class AsyncClient:
 
     async def _call(self, operation: Operation[T], request: object) -> T:
         call = build_call(operation, request)
-        timeout = self._client.timeout
+        in_pieces = operation.response is str
+        timeout = stream_timeout(self._client.timeout) if in_pieces else self._client.timeout
+        total = math.inf if in_pieces else total_limit(self._total_timeout, timeout)
+        tries = Tries(self._retries, call.method, repeatable=operation.repeatable, total=total)
+        with anyio.move_on_after(total):
+            return await self._try(operation, call, timeout, tries)
+        raise out_of_time(total)
+
+    async def _try(self, operation: Operation[T], call: Call, timeout: httpx.Timeout, tries: Tries) -> T:
+        began = time.monotonic()
+        while True:
+            try:
+                answer = await self._send(call, timeout)
+                return read_answer(operation, *answer, unknown=self.unknown_fields, exact=self._strict)
+            except ArpApiError as error:
+                if tries.is_done(error):
+                    return cast("T", None)
+                wait = tries.wait_after(error, time.monotonic() - began, random.random())  # noqa: S311 - no secret
+            await anyio.sleep(wait)
+
+    async def _send(self, call: Call, timeout: httpx.Timeout) -> tuple[int, httpx.Headers, bytes]:
+        """Send once, and read the whole answer."""
+        request = build_request(self._client, call, self._token, timeout)
         with map_httpx_errors():
-            response = await self._client.request(
-                call.method,
-                call.path,
-                params=call.query,
-                headers=call.headers,
-                content=call.content,
-                timeout=stream_timeout(timeout) if operation.response is str else timeout,
-            )
-        return read_answer(operation, response.status_code, response.headers, response.content, exact=self._strict)
+            response = await self._client.send(request)
+        return response.status_code, response.headers, response.content
 
     @asynccontextmanager
     async def _stream(self, call: Call, *, silent: bool = False) -> AsyncIterator[httpx.Response]:
@@ -97,10 +150,11 @@ class AsyncClient:
         A `silent` one has no sign of life of its own, so its silence means nothing.
         """
         timeout = stream_timeout(self._client.timeout, silent=silent)
+        request = build_request(self._client, call, self._token, timeout)
         with map_httpx_errors():
-            async with self._client.stream(
-                call.method, call.path, params=call.query, headers=call.headers, timeout=timeout
-            ) as response:
+            async with aclosing(await self._client.send(request, stream=True)) as response:
                 if not response.is_success:
-                    raise read_error(response.status_code, await response.aread())
+                    raise read_error(
+                        response.status_code, response.headers, await response.aread(), self.unknown_fields
+                    )
                 yield response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -11,10 +10,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from arp_model import ErrorEnvelope, Model, decode_lenient
+from arp_model import UNSET, ErrorEnvelope, Model, RunBatchRequest, RunRequest, decode_lenient
+from arp_sdk._retries import parse_retry_after
+from arp_sdk._run_ids import new_run_id
 from arp_sdk.errors import ArpApiError, ArpRequestError, ArpResponseError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
@@ -29,13 +31,13 @@ _NAMES = {EVENT_STREAM: "an event stream"}
 _RAW_LIMIT = 2000
 
 
-@dataclass(frozen=True)
-class Operation(Generic[T]):
+class Operation(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One operation of an API, as its OpenAPI document describes it.
 
     `response` is the type of a successful answer: NoneType where it has no body, `str` where it is a text of another
     media type than JSON, which may come in pieces over a long time.
-    `headers` are the request's fields that go into headers, with the names of those.
+    `headers` are the request's fields that go into headers, with the names of those. `repeatable` says that the same
+    request does nothing more when it is made again.
     """
 
     name: str
@@ -43,14 +45,14 @@ class Operation(Generic[T]):
     path: str
     success: int
     response: type[T]
+    repeatable: bool
     media_type: str = JSON
     query: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     body: type[Model] | None = None
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request that is ready to be sent."""
 
     method: str
@@ -74,7 +76,8 @@ def build_call(operation: Operation[Any], request: object) -> Call:
     headers["Accept"] = operation.media_type
     content = None
     if operation.body is not None:
-        content = encode_body(cast("Any", request).body, operation.body)
+        body = cast("Any", request).body
+        content = encode_body(body if "Idempotency-Key" in headers else with_run_id(body), operation.body)
         headers["Content-Type"] = JSON
     return Call(
         method=operation.method,
@@ -124,6 +127,18 @@ def escape_segment(value: str) -> str:
     return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped
 
 
+def with_run_id(body: object) -> object:
+    """Return a copy that says what each of its runs is called, so that it can be sent again and is no other run.
+
+    What is no request for runs, or has all its ids, is returned as it is.
+    """
+    if isinstance(body, RunRequest) and body.run_id is UNSET:
+        return msgspec.structs.replace(body, run_id=new_run_id())
+    if isinstance(body, RunBatchRequest) and isinstance(body.runs, list):
+        return msgspec.structs.replace(body, runs=[with_run_id(run) for run in body.runs])
+    return body
+
+
 def encode_body(body: object, type_: type[Model]) -> bytes:
     """Return the body as JSON. Reads it back strictly, because constructing a model checks nothing."""
     if not isinstance(body, type_):
@@ -137,20 +152,27 @@ def encode_body(body: object, type_: type[Model]) -> bytes:
 
 
 def read_answer(
-    operation: Operation[T], status: int, headers: Mapping[str, str], content: bytes, *, exact: bool = False
+    operation: Operation[T],
+    status: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    unknown: Counter[str] | None = None,
+    exact: bool = False,
 ) -> T:
-    """Return what a successful answer says, unknown fields left out. Raises ArpApiError for any other answer.
+    """Return what a successful answer says. Raises ArpApiError for any other answer.
 
-    `exact` refuses a success with another status than the documented one.
+    Unknown fields are left out and counted in `unknown`. `exact` refuses a success with another status than the
+    documented one.
     """
     if not 200 <= status < 300 or (exact and status != operation.success):
-        raise read_error(status, content)
+        raise read_error(status, headers, content, unknown)
     if operation.response is NoneType:
         return cast("T", None)
     if operation.response is str:
         return cast("T", read_text(operation.media_type, status, headers, content))
     try:
-        return decode_lenient(content, operation.response)
+        return decode_lenient(content, operation.response, unknown)
     except msgspec.DecodeError as exc:
         raise ArpResponseError(
             "invalid_response",
@@ -174,17 +196,21 @@ def require_media_type(expected: str, status: int, headers: Mapping[str, str]) -
         raise ArpResponseError("invalid_response", message, status_code=status)
 
 
-def read_error(status: int, content: bytes) -> ArpApiError:
+def read_error(
+    status: int, headers: Mapping[str, str], content: bytes, unknown: Counter[str] | None = None
+) -> ArpApiError:
     """Return the error that an unsuccessful answer stands for."""
+    retry_after = parse_retry_after(headers.get("retry-after"))
     try:
-        envelope = decode_lenient(content, ErrorEnvelope)
+        envelope = decode_lenient(content, ErrorEnvelope, unknown)
         raw = msgspec.json.decode(content)
     except msgspec.DecodeError:
         message = f"The service answered with status {status} and no ErrorEnvelope."
-        return ArpResponseError("unexpected_status", message, status_code=status, raw=_start_of(content))
+        raw = _start_of(content)
+        return ArpResponseError("unexpected_status", message, status_code=status, raw=raw, retry_after=retry_after)
     error = envelope.error
     details = None if error.details is msgspec.UNSET else error.details
-    return ArpApiError(error.code, error.message, details=details, status_code=status, raw=raw)
+    return ArpApiError(error.code, error.message, details=details, status_code=status, raw=raw, retry_after=retry_after)
 
 
 def _start_of(content: bytes) -> str:

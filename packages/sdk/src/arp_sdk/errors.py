@@ -25,7 +25,8 @@ class ArpApiError(RuntimeError):
     """A call failed. `code` is stable and for programs; `message` is for people, and may change.
 
     `status_code` is the HTTP status, where there was an answer. `raw` is the answer's body: the decoded
-    ErrorEnvelope, or text where it is not one.
+    ErrorEnvelope, or text where it is not one. `retry_after` is how many seconds to wait before another try, where the
+    answer says.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class ArpApiError(RuntimeError):
         details: Any | None = None,
         status_code: int | None = None,
         raw: Any | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(code, message)
         self.code = code
@@ -43,6 +45,7 @@ class ArpApiError(RuntimeError):
         self.details = details
         self.status_code = status_code
         self.raw = raw
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         status = "" if self.status_code is None else f"[{self.status_code}] "

@@ -67,12 +67,17 @@ __all__ = [
     "Extensions",
     "Health",
     "HealthChecksItem",
+    "HealthChecksItemStatus",
+    "HealthStatus",
     "InstanceCreateRequest",
     "InstanceCreateRequestOverrides",
     "InstanceCreateResponse",
+    "InstanceCreateResponseRuntimeInstanceState",
     "InstanceListResponse",
+    "InstanceListResponseRuntimeInstanceState",
     "InstanceRegisterRequest",
     "InstanceRegisterResponse",
+    "InstanceRegisterResponseRuntimeInstanceState",
     "InstanceState",
     "Metadata",
     "Pagination",
@@ -85,6 +90,7 @@ __all__ = [
     "RunEvent",
     "RunEventType",
     "RunListResponse",
+    "RunListResponseRunStatusState",
     "RunRequest",
     "RunRequestInput",
     "RunRequestLimits",
@@ -93,7 +99,9 @@ __all__ = [
     "RunResult",
     "RunState",
     "RunStatus",
+    "RunStatusState",
     "RuntimeInstance",
+    "RuntimeInstanceState",
     "RuntimeProfile",
     "RuntimeProfileDefaults",
     "RuntimeProfileListResponse",
@@ -101,6 +109,7 @@ __all__ = [
     "RuntimeProfileUpsertRequestDefaults",
     "Status",
     "ToolDefinition",
+    "ToolDefinitionSource",
     "ToolInvocationRequest",
     "ToolInvocationResult",
     "ToolSource",
@@ -109,7 +118,20 @@ __all__ = [
     "TraceIndexRunsItem",
     "TraceLevel",
     "TraceResponse",
+    "TraceResponseTraceEventLevel",
     "UnsetType",
     "VersionInfo",
     "VersionInfoBuild",
 ]
+
+# The names that arp-standard-py 0.1.0 has for the same enums.
+HealthChecksItemStatus = Status
+HealthStatus = Status
+InstanceCreateResponseRuntimeInstanceState = InstanceState
+InstanceListResponseRuntimeInstanceState = InstanceState
+InstanceRegisterResponseRuntimeInstanceState = InstanceState
+RunListResponseRunStatusState = RunState
+RunStatusState = RunState
+RuntimeInstanceState = InstanceState
+ToolDefinitionSource = ToolSource
+TraceResponseTraceEventLevel = TraceLevel

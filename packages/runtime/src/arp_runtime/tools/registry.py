@@ -78,7 +78,7 @@ async def open_registry(url: str, token: str | None = None) -> AsyncIterator[dic
     except NotCallableError as exc:
         raise RegistryUnavailableError(str(exc)) from exc
     async with client:
-        registry = AsyncToolRegistryClient(client=client)
+        registry = AsyncToolRegistryClient(client=client, retries=0)
         yield _offered(await _list_tools(registry, url), registry, url)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType
 
@@ -34,6 +33,7 @@ from arp_model import (
 from arp_sdk._async import AsyncClient
 from arp_sdk._operation import Operation, wrap
 from arp_sdk._sync import SyncClient
+from msgspec import Struct
 
 __all__ = [
     "AsyncDaemonOperations",
@@ -88,6 +88,7 @@ HEALTH = Operation(
     path="/v1/health",
     success=200,
     response=Health,
+    repeatable=True,
 )
 VERSION = Operation(
     name="version",
@@ -95,6 +96,7 @@ VERSION = Operation(
     path="/v1/version",
     success=200,
     response=VersionInfo,
+    repeatable=True,
 )
 LIST_INSTANCES = Operation(
     name="list_instances",
@@ -102,6 +104,7 @@ LIST_INSTANCES = Operation(
     path="/v1/instances",
     success=200,
     response=InstanceListResponse,
+    repeatable=True,
 )
 CREATE_INSTANCES = Operation(
     name="create_instances",
@@ -109,6 +112,7 @@ CREATE_INSTANCES = Operation(
     path="/v1/instances",
     success=200,
     response=InstanceCreateResponse,
+    repeatable=False,
     body=InstanceCreateRequest,
 )
 DELETE_INSTANCE = Operation(
@@ -117,6 +121,7 @@ DELETE_INSTANCE = Operation(
     path="/v1/instances/{instance_id}",
     success=204,
     response=NoneType,
+    repeatable=True,
 )
 DRAIN_INSTANCE = Operation(
     name="drain_instance",
@@ -124,6 +129,7 @@ DRAIN_INSTANCE = Operation(
     path="/v1/instances/{instance_id}:drain",
     success=200,
     response=RuntimeInstance,
+    repeatable=True,
     query=("grace_ms",),
 )
 GET_INSTANCE_LOGS = Operation(
@@ -132,6 +138,7 @@ GET_INSTANCE_LOGS = Operation(
     path="/v1/instances/{instance_id}/logs",
     success=200,
     response=str,
+    repeatable=True,
     media_type="text/plain",
     query=("stream", "lines", "follow",),
 )
@@ -141,6 +148,7 @@ REGISTER_INSTANCE = Operation(
     path="/v1/instances:register",
     success=200,
     response=InstanceRegisterResponse,
+    repeatable=False,
     body=InstanceRegisterRequest,
 )
 LIST_RUNTIME_PROFILES = Operation(
@@ -149,6 +157,7 @@ LIST_RUNTIME_PROFILES = Operation(
     path="/v1/admin/runtime-profiles",
     success=200,
     response=RuntimeProfileListResponse,
+    repeatable=True,
     query=("page_size", "page_token",),
 )
 UPSERT_RUNTIME_PROFILE = Operation(
@@ -157,6 +166,7 @@ UPSERT_RUNTIME_PROFILE = Operation(
     path="/v1/admin/runtime-profiles/{runtime_profile}",
     success=200,
     response=RuntimeProfile,
+    repeatable=True,
     body=RuntimeProfileUpsertRequest,
 )
 DELETE_RUNTIME_PROFILE = Operation(
@@ -165,6 +175,7 @@ DELETE_RUNTIME_PROFILE = Operation(
     path="/v1/admin/runtime-profiles/{runtime_profile}",
     success=204,
     response=NoneType,
+    repeatable=True,
     query=("force",),
 )
 RESTART_RUNTIME_PROFILE = Operation(
@@ -173,6 +184,7 @@ RESTART_RUNTIME_PROFILE = Operation(
     path="/v1/admin/runtime-profiles/{runtime_profile}:restart",
     success=202,
     response=RuntimeProfile,
+    repeatable=False,
     query=("only_outdated", "max_unavailable", "grace_ms",),
 )
 LIST_RUNS = Operation(
@@ -181,6 +193,7 @@ LIST_RUNS = Operation(
     path="/v1/runs",
     success=200,
     response=RunListResponse,
+    repeatable=True,
     query=("page_size", "page_token", "state", "runtime_profile", "label", "created_after", "created_before",),
 )
 SUBMIT_RUN = Operation(
@@ -189,6 +202,7 @@ SUBMIT_RUN = Operation(
     path="/v1/runs",
     success=202,
     response=RunStatus,
+    repeatable=True,
     headers=(("idempotency_key", "Idempotency-Key"),),
     body=RunRequest,
 )
@@ -198,6 +212,7 @@ SUBMIT_RUNS = Operation(
     path="/v1/runs:batch",
     success=200,
     response=RunBatchResponse,
+    repeatable=True,
     body=RunBatchRequest,
 )
 CANCEL_RUNS = Operation(
@@ -206,6 +221,7 @@ CANCEL_RUNS = Operation(
     path="/v1/runs:cancel",
     success=200,
     response=RunCancelResponse,
+    repeatable=False,
     body=RunCancelRequest,
 )
 GET_RUN_STATUS = Operation(
@@ -214,6 +230,7 @@ GET_RUN_STATUS = Operation(
     path="/v1/runs/{run_id}",
     success=200,
     response=RunStatus,
+    repeatable=True,
 )
 GET_RUN_RESULT = Operation(
     name="get_run_result",
@@ -221,6 +238,7 @@ GET_RUN_RESULT = Operation(
     path="/v1/runs/{run_id}/result",
     success=200,
     response=RunResult,
+    repeatable=True,
 )
 GET_RUN_TRACE = Operation(
     name="get_run_trace",
@@ -228,6 +246,7 @@ GET_RUN_TRACE = Operation(
     path="/v1/runs/{run_id}/trace",
     success=200,
     response=TraceResponse,
+    repeatable=True,
 )
 CANCEL_RUN = Operation(
     name="cancel_run",
@@ -235,6 +254,7 @@ CANCEL_RUN = Operation(
     path="/v1/runs/{run_id}:cancel",
     success=200,
     response=RunStatus,
+    repeatable=True,
 )
 STREAM_RUN_EVENTS = Operation(
     name="stream_run_events",
@@ -242,28 +262,25 @@ STREAM_RUN_EVENTS = Operation(
     path="/v1/runs/{run_id}/events",
     success=200,
     response=str,
+    repeatable=True,
     media_type="text/event-stream",
     query=("after", "on_disconnect",),
 )
 
 
-@dataclass(frozen=True)
-class HealthRequest:
+class HealthRequest(Struct):
     """The arguments of `health`."""
 
 
-@dataclass(frozen=True)
-class VersionRequest:
+class VersionRequest(Struct):
     """The arguments of `version`."""
 
 
-@dataclass(frozen=True)
-class ListInstancesRequest:
+class ListInstancesRequest(Struct):
     """The arguments of `list_instances`."""
 
 
-@dataclass(frozen=True)
-class CreateInstancesRequest:
+class CreateInstancesRequest(Struct):
     """The arguments of `create_instances`.
 
     Fields:
@@ -273,8 +290,7 @@ class CreateInstancesRequest:
     body: InstanceCreateRequest
 
 
-@dataclass(frozen=True)
-class DeleteInstanceRequest:
+class DeleteInstanceRequest(Struct):
     """The arguments of `delete_instance`.
 
     Fields:
@@ -284,8 +300,7 @@ class DeleteInstanceRequest:
     instance_id: str
 
 
-@dataclass(frozen=True)
-class DrainInstanceRequest:
+class DrainInstanceRequest(Struct):
     """The arguments of `drain_instance`.
 
     Fields:
@@ -297,8 +312,7 @@ class DrainInstanceRequest:
     grace_ms: int | None = None
 
 
-@dataclass(frozen=True)
-class GetInstanceLogsRequest:
+class GetInstanceLogsRequest(Struct):
     """The arguments of `get_instance_logs`.
 
     Fields:
@@ -314,8 +328,7 @@ class GetInstanceLogsRequest:
     follow: bool | None = None
 
 
-@dataclass(frozen=True)
-class RegisterInstanceRequest:
+class RegisterInstanceRequest(Struct):
     """The arguments of `register_instance`.
 
     Fields:
@@ -325,8 +338,7 @@ class RegisterInstanceRequest:
     body: InstanceRegisterRequest
 
 
-@dataclass(frozen=True)
-class ListRuntimeProfilesRequest:
+class ListRuntimeProfilesRequest(Struct):
     """The arguments of `list_runtime_profiles`.
 
     Fields:
@@ -338,8 +350,7 @@ class ListRuntimeProfilesRequest:
     page_token: str | None = None
 
 
-@dataclass(frozen=True)
-class UpsertRuntimeProfileRequest:
+class UpsertRuntimeProfileRequest(Struct):
     """The arguments of `upsert_runtime_profile`.
 
     Fields:
@@ -351,8 +362,7 @@ class UpsertRuntimeProfileRequest:
     body: RuntimeProfileUpsertRequest
 
 
-@dataclass(frozen=True)
-class DeleteRuntimeProfileRequest:
+class DeleteRuntimeProfileRequest(Struct):
     """The arguments of `delete_runtime_profile`.
 
     Fields:
@@ -364,8 +374,7 @@ class DeleteRuntimeProfileRequest:
     force: bool | None = None
 
 
-@dataclass(frozen=True)
-class RestartRuntimeProfileRequest:
+class RestartRuntimeProfileRequest(Struct):
     """The arguments of `restart_runtime_profile`.
 
     Fields:
@@ -381,8 +390,7 @@ class RestartRuntimeProfileRequest:
     grace_ms: int | None = None
 
 
-@dataclass(frozen=True)
-class ListRunsRequest:
+class ListRunsRequest(Struct):
     """The arguments of `list_runs`.
 
     Fields:
@@ -404,8 +412,7 @@ class ListRunsRequest:
     created_before: datetime | None = None
 
 
-@dataclass(frozen=True)
-class SubmitRunRequest:
+class SubmitRunRequest(Struct):
     """The arguments of `submit_run`.
 
     Fields:
@@ -417,8 +424,7 @@ class SubmitRunRequest:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True)
-class SubmitRunsRequest:
+class SubmitRunsRequest(Struct):
     """The arguments of `submit_runs`.
 
     Fields:
@@ -428,8 +434,7 @@ class SubmitRunsRequest:
     body: RunBatchRequest
 
 
-@dataclass(frozen=True)
-class CancelRunsRequest:
+class CancelRunsRequest(Struct):
     """The arguments of `cancel_runs`.
 
     Fields:
@@ -439,8 +444,7 @@ class CancelRunsRequest:
     body: RunCancelRequest
 
 
-@dataclass(frozen=True)
-class GetRunStatusRequest:
+class GetRunStatusRequest(Struct):
     """The arguments of `get_run_status`.
 
     Fields:
@@ -450,8 +454,7 @@ class GetRunStatusRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class GetRunResultRequest:
+class GetRunResultRequest(Struct):
     """The arguments of `get_run_result`.
 
     Fields:
@@ -461,8 +464,7 @@ class GetRunResultRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class GetRunTraceRequest:
+class GetRunTraceRequest(Struct):
     """The arguments of `get_run_trace`.
 
     Fields:
@@ -472,8 +474,7 @@ class GetRunTraceRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class CancelRunRequest:
+class CancelRunRequest(Struct):
     """The arguments of `cancel_run`.
 
     Fields:
@@ -483,8 +484,7 @@ class CancelRunRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class StreamRunEventsRequest:
+class StreamRunEventsRequest(Struct):
     """The arguments of `stream_run_events`.
 
     Fields:
@@ -500,6 +500,8 @@ class StreamRunEventsRequest:
 
 class DaemonOperations(SyncClient):
     """The operations of the daemon API, blocking."""
+
+    _service = "daemon"
 
     def health(self, request: HealthRequest | None = None) -> Health:
         """Tell how the service is."""
@@ -606,6 +608,8 @@ class DaemonOperations(SyncClient):
 
 class AsyncDaemonOperations(AsyncClient):
     """The operations of the daemon API, to be awaited."""
+
+    _service = "daemon"
 
     async def health(self, request: HealthRequest | None = None) -> Health:
         """Tell how the service is."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import NoneType
 
 from arp_model import (
@@ -20,6 +19,7 @@ from arp_model import (
 from arp_sdk._async import AsyncClient
 from arp_sdk._operation import Operation, wrap
 from arp_sdk._sync import SyncClient
+from msgspec import Struct
 
 __all__ = [
     "AsyncRuntimeOperations",
@@ -52,6 +52,7 @@ HEALTH = Operation(
     path="/v1/health",
     success=200,
     response=Health,
+    repeatable=True,
 )
 VERSION = Operation(
     name="version",
@@ -59,6 +60,7 @@ VERSION = Operation(
     path="/v1/version",
     success=200,
     response=VersionInfo,
+    repeatable=True,
 )
 CREATE_RUN = Operation(
     name="create_run",
@@ -66,6 +68,7 @@ CREATE_RUN = Operation(
     path="/v1/runs",
     success=200,
     response=RunStatus,
+    repeatable=True,
     body=RunRequest,
 )
 CREATE_RUNS = Operation(
@@ -74,6 +77,7 @@ CREATE_RUNS = Operation(
     path="/v1/runs:batch",
     success=200,
     response=RunBatchResponse,
+    repeatable=True,
     body=RunBatchRequest,
 )
 GET_RUN_STATUS = Operation(
@@ -82,6 +86,7 @@ GET_RUN_STATUS = Operation(
     path="/v1/runs/{run_id}",
     success=200,
     response=RunStatus,
+    repeatable=True,
 )
 GET_RUN_RESULT = Operation(
     name="get_run_result",
@@ -89,6 +94,7 @@ GET_RUN_RESULT = Operation(
     path="/v1/runs/{run_id}/result",
     success=200,
     response=RunResult,
+    repeatable=True,
 )
 GET_RUN_TRACE = Operation(
     name="get_run_trace",
@@ -96,6 +102,7 @@ GET_RUN_TRACE = Operation(
     path="/v1/runs/{run_id}/trace",
     success=200,
     response=TraceResponse,
+    repeatable=True,
 )
 CANCEL_RUN = Operation(
     name="cancel_run",
@@ -103,6 +110,7 @@ CANCEL_RUN = Operation(
     path="/v1/runs/{run_id}:cancel",
     success=200,
     response=RunStatus,
+    repeatable=True,
 )
 STREAM_RUN_EVENTS = Operation(
     name="stream_run_events",
@@ -110,6 +118,7 @@ STREAM_RUN_EVENTS = Operation(
     path="/v1/runs/{run_id}/events",
     success=200,
     response=str,
+    repeatable=True,
     media_type="text/event-stream",
     query=("after",),
 )
@@ -119,23 +128,21 @@ STREAM_EVENTS = Operation(
     path="/v1/events",
     success=200,
     response=str,
+    repeatable=True,
     media_type="text/event-stream",
     query=("after",),
 )
 
 
-@dataclass(frozen=True)
-class HealthRequest:
+class HealthRequest(Struct):
     """The arguments of `health`."""
 
 
-@dataclass(frozen=True)
-class VersionRequest:
+class VersionRequest(Struct):
     """The arguments of `version`."""
 
 
-@dataclass(frozen=True)
-class CreateRunRequest:
+class CreateRunRequest(Struct):
     """The arguments of `create_run`.
 
     Fields:
@@ -145,8 +152,7 @@ class CreateRunRequest:
     body: RunRequest
 
 
-@dataclass(frozen=True)
-class CreateRunsRequest:
+class CreateRunsRequest(Struct):
     """The arguments of `create_runs`.
 
     Fields:
@@ -156,8 +162,7 @@ class CreateRunsRequest:
     body: RunBatchRequest
 
 
-@dataclass(frozen=True)
-class GetRunStatusRequest:
+class GetRunStatusRequest(Struct):
     """The arguments of `get_run_status`.
 
     Fields:
@@ -167,8 +172,7 @@ class GetRunStatusRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class GetRunResultRequest:
+class GetRunResultRequest(Struct):
     """The arguments of `get_run_result`.
 
     Fields:
@@ -178,8 +182,7 @@ class GetRunResultRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class GetRunTraceRequest:
+class GetRunTraceRequest(Struct):
     """The arguments of `get_run_trace`.
 
     Fields:
@@ -189,8 +192,7 @@ class GetRunTraceRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class CancelRunRequest:
+class CancelRunRequest(Struct):
     """The arguments of `cancel_run`.
 
     Fields:
@@ -200,8 +202,7 @@ class CancelRunRequest:
     run_id: str
 
 
-@dataclass(frozen=True)
-class StreamRunEventsRequest:
+class StreamRunEventsRequest(Struct):
     """The arguments of `stream_run_events`.
 
     Fields:
@@ -213,8 +214,7 @@ class StreamRunEventsRequest:
     after: int | None = None
 
 
-@dataclass(frozen=True)
-class StreamEventsRequest:
+class StreamEventsRequest(Struct):
     """The arguments of `stream_events`.
 
     Fields:
@@ -226,6 +226,8 @@ class StreamEventsRequest:
 
 class RuntimeOperations(SyncClient):
     """The operations of the runtime API, blocking."""
+
+    _service = "runtime"
 
     def health(self, request: HealthRequest | None = None) -> Health:
         """Tell how the service is."""
@@ -269,6 +271,8 @@ class RuntimeOperations(SyncClient):
 
 class AsyncRuntimeOperations(AsyncClient):
     """The operations of the runtime API, to be awaited."""
+
+    _service = "runtime"
 
     async def health(self, request: HealthRequest | None = None) -> Health:
         """Tell how the service is."""

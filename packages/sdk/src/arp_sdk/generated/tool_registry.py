@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import NoneType
 
 from arp_model import (
@@ -18,6 +17,7 @@ from arp_sdk._async import AsyncClient
 from arp_sdk._invoke_tool import InvokeToolRequest
 from arp_sdk._operation import Operation, wrap
 from arp_sdk._sync import SyncClient
+from msgspec import Struct
 
 __all__ = [
     "AsyncToolRegistryOperations",
@@ -40,6 +40,7 @@ HEALTH = Operation(
     path="/v1/health",
     success=200,
     response=Health,
+    repeatable=True,
 )
 VERSION = Operation(
     name="version",
@@ -47,6 +48,7 @@ VERSION = Operation(
     path="/v1/version",
     success=200,
     response=VersionInfo,
+    repeatable=True,
 )
 LIST_TOOLS = Operation(
     name="list_tools",
@@ -54,6 +56,7 @@ LIST_TOOLS = Operation(
     path="/v1/tools",
     success=200,
     response=list[ToolDefinition],
+    repeatable=True,
 )
 GET_TOOL = Operation(
     name="get_tool",
@@ -61,6 +64,7 @@ GET_TOOL = Operation(
     path="/v1/tools/{tool_id}",
     success=200,
     response=ToolDefinition,
+    repeatable=True,
 )
 INVOKE_TOOL = Operation(
     name="invoke_tool",
@@ -68,27 +72,24 @@ INVOKE_TOOL = Operation(
     path="/v1/tool-invocations",
     success=200,
     response=ToolInvocationResult,
+    repeatable=False,
     body=ToolInvocationRequest,
 )
 
 
-@dataclass(frozen=True)
-class HealthRequest:
+class HealthRequest(Struct):
     """The arguments of `health`."""
 
 
-@dataclass(frozen=True)
-class VersionRequest:
+class VersionRequest(Struct):
     """The arguments of `version`."""
 
 
-@dataclass(frozen=True)
-class ListToolsRequest:
+class ListToolsRequest(Struct):
     """The arguments of `list_tools`."""
 
 
-@dataclass(frozen=True)
-class GetToolRequest:
+class GetToolRequest(Struct):
     """The arguments of `get_tool`.
 
     Fields:
@@ -100,6 +101,8 @@ class GetToolRequest:
 
 class ToolRegistryOperations(SyncClient):
     """The operations of the tool registry API, blocking."""
+
+    _service = "tool_registry"
 
     def health(self, request: HealthRequest | None = None) -> Health:
         """Tell how the service is."""
@@ -124,6 +127,8 @@ class ToolRegistryOperations(SyncClient):
 
 class AsyncToolRegistryOperations(AsyncClient):
     """The operations of the tool registry API, to be awaited."""
+
+    _service = "tool_registry"
 
     async def health(self, request: HealthRequest | None = None) -> Health:
         """Tell how the service is."""
