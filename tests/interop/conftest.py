@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sdk.conftest import Caller
 from support.daemon import RunningDaemon, running_daemon
 from support.jarvis_program import serving_tools
 from support.published import installed
@@ -37,6 +38,18 @@ def published_conformance() -> Path:
 def jarvis() -> Path:
     """The `bin` folder of a venv with the published JARVIS runtime and the tools that it calls."""
     return installed("jarvis", "arp-jarvis-runtime==0.1.0", "arp-jarvis-tool-registry==0.1.0")
+
+
+@pytest.fixture(scope="session")
+def jarvis_daemon() -> Path:
+    """The `bin` folder of a venv with the published JARVIS daemon."""
+    return installed("jarvis-daemon", "arp-jarvis-daemon==0.1.0")
+
+
+@pytest.fixture(params=["sync", "async"])
+def caller(request: pytest.FixtureRequest) -> Caller:
+    """Both kinds of client of our SDK, one after the other."""
+    return Caller(request.param)
 
 
 @pytest.fixture

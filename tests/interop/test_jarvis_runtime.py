@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
-from support.jarvis_program import jarvis_serving
+from support.jarvis_program import serving_runtime
 from support.waiting import until_answer
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ async def test_a_registered_runtime_works_on_real_goals(
     jarvis: Path, tools_url: str, daemon: RunningDaemon, tmp_path: Path
 ) -> None:
     """The daemon hands runs over one by one, and polls: this runtime has neither batches nor event streams."""
-    options = ("serve", "--tool-registry-url", tools_url)
-    async with jarvis_serving(jarvis / "arp-jarvis-runtime", *options, cwd=tmp_path, port=r"\d', (\d+)\)") as url:
+    async with serving_runtime(jarvis, tmp_path, tools_url) as url:
         body = {"runtime_api_endpoint": url, "runtime_name": "jarvis"}
         registered = await daemon.client.post("/v1/instances:register", json=body)
         assert registered.status_code == 200, registered.text
@@ -37,13 +37,17 @@ async def test_a_registered_runtime_works_on_real_goals(
             assert (await runtime.get("/v1/health")).json()["status"] == "ok"
 
 
+@pytest.mark.parametrize(("extension", "command"), [("arp.exec", "command"), ("arp.jarvis.exec", "command_template")])
 async def test_a_launched_runtime_works_on_real_goals(
-    jarvis: Path, tools_url: str, daemon: RunningDaemon, tmp_path: Path
+    extension: str, command: str, jarvis: Path, tools_url: str, daemon: RunningDaemon, tmp_path: Path
 ) -> None:
-    """A profile's command starts it on the first run, with the tool registry that the profile names."""
-    command = [str(jarvis / "arp-jarvis-runtime"), "serve", "--host", "{host}", "--port", "{port}"]
-    exec_ = {"driver": "command", "command": command, "working_directory": str(tmp_path)}
-    profile = {"defaults": {"tool_registry_url": tools_url}, "extensions": {"arp.exec": exec_}}
+    """A profile's command starts it on the first run, with the tool registry that the profile names.
+
+    Our profiles and those of arp-jarvis-daemon say the same in different words.
+    """
+    words = [str(jarvis / "arp-jarvis-runtime"), "serve", "--port", "{port}", "--trace-dir", str(tmp_path)]
+    exec_ = {"driver": "command", command: words}
+    profile = {"defaults": {"tool_registry_url": tools_url}, "extensions": {extension: exec_}}
     put = await daemon.client.put("/v1/admin/runtime-profiles/jarvis", json=profile)
     assert put.status_code == 200, put.text
     for goal, answer in _GOALS:

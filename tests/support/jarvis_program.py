@@ -8,6 +8,7 @@ from subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 if TYPE_CHECKING:
@@ -49,6 +50,32 @@ async def serving_tools(jarvis: Path, folder: Path) -> AsyncIterator[str]:
     program = jarvis / "arp-jarvis-tool-registry"
     async with jarvis_serving(program, cwd=folder, port=r"\bport=(\d+)") as url:
         yield url
+
+
+@asynccontextmanager
+async def serving_runtime(jarvis: Path, folder: Path, tools_url: str) -> AsyncIterator[str]:
+    """The published runtime, which calls the tools of a registry; yield its URL."""
+    program, options = jarvis / "arp-jarvis-runtime", ("serve", "--tool-registry-url", tools_url)
+    async with jarvis_serving(program, *options, cwd=folder, port=r"\d', (\d+)\)") as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving_daemon(jarvis_daemon: Path, folder: Path, *options: str) -> AsyncIterator[str]:
+    """The published daemon; yield its URL. It leaves its instances behind: they are deleted here."""
+    program, data = jarvis_daemon / "arp-jarvis-daemon", ("--data-dir", str(folder / "jarvis-daemon"))
+    async with jarvis_serving(program, *data, *options, cwd=folder, port=r"running on http://[\d.]+:(\d+)") as url:
+        try:
+            yield url
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _delete_instances(url)
+
+
+async def _delete_instances(url: str) -> None:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=_STOP_TIMEOUT_S) as client:
+        for instance in (await client.get("/v1/instances")).json()["instances"]:
+            await client.delete(f"/v1/instances/{instance['instance_id']}")
 
 
 async def _find_port(lines: BufferedByteReceiveStream, pattern: re.Pattern[str]) -> str:

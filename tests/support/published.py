@@ -34,6 +34,13 @@ def installed_ours(name: str, *packages: str, python: str = sys.executable) -> P
     return folder
 
 
+def wheels(folder: Path, *packages: str) -> Path:
+    """Build these packages of the checkout into a folder, and return it."""
+    for package in packages:
+        _uv("build", "--wheel", "--quiet", "--out-dir", str(folder), str(ROOT / "packages" / package))
+    return folder
+
+
 def find_python(version: str) -> str | None:
     """Return an interpreter of this version, where this machine has one."""
     command = [sys.executable, "-m", "uv", "--no-config", "python", "find", "--no-python-downloads", version]
