@@ -68,6 +68,7 @@ def test_a_profile_may_forbid_arguments_and_the_registry() -> None:
     details = _details(allow_overrides={"args": False, "tool_registry_url": False})
     _check(details, env={"A": "1"}, args=[])
     _refused(details, "$.overrides.args", args=["-v"])
+    _refused(_details(), "$.overrides.tool_registry_url", tool_registry_url="")
     _refused(details, "$.overrides.tool_registry_url", tool_registry_url="http://127.0.0.1:1")
     _refused(details, "ARP_TOOL_REGISTRY_URL", env={"ARP_TOOL_REGISTRY_URL": "http://127.0.0.1:1"})
 

@@ -43,7 +43,8 @@ async def test_force_deletes_a_profile_and_drains_its_instances(daemon: RunningD
     select = {"runtime_selector": {"runtime_profile": "p"}}
     run_id = await daemon.submit("wait 2 seconds", **select)
     await daemon.until_event(run_id, "step")
-    assert (await daemon.client.delete(f"{_PROFILES}/p?force=maybe")).status_code == 400
+    for name in ("p", "unused"):
+        assert (await daemon.client.delete(f"{_PROFILES}/{name}?force=maybe")).status_code == 400
     assert (await daemon.client.delete(f"{_PROFILES}/p?force=false")).status_code == 409
     assert (await daemon.client.delete(f"{_PROFILES}/p?force=true")).status_code == 204
     assert (await daemon.client.post("/v1/instances", json={"runtime_profile": "p"})).status_code == 404
@@ -57,6 +58,8 @@ async def test_force_deletes_a_profile_and_drains_its_instances(daemon: RunningD
     [
         ({"defaults": {"env": {"A=B": "x"}}}, "$.defaults.env"),
         ({"defaults": {"env": {"A": "\0"}}}, "$.defaults.env"),
+        ({"defaults": {"tool_registry_url": ""}}, "$.defaults.tool_registry_url"),
+        ({"defaults": {"tool_registry_url": "http://[0e0:27a:]"}}, "$.defaults.tool_registry_url"),
         ({"extensions": {"arp.exec": {"driver": "python", "requirements": ["a"], "agent": "a:b"}}}, '"arp.exec"'),
         ({"extensions": {"arp.exec": {"driver": "shell"}}}, '"arp.exec"].driver: use one of runtime, command, python.'),
         ({"extensions": {"arp.exec": {}}}, '"arp.exec"].driver: use one of runtime, command, python.'),

@@ -139,5 +139,6 @@ async def test_only_a_profile_that_launches_can_be_restarted(daemon: RunningDaem
         ("label:restart", 422),
         ("default:restart?max_unavailable=0", 400),
         ("default:restart?only_outdated=maybe", 400),
+        ("label:restart?grace_ms=-1", 400),
     ):
         assert (await daemon.client.post(f"{_PROFILES}/{path}")).status_code == status, path

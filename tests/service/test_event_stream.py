@@ -9,11 +9,12 @@ import anyio
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Route
 
 from arp_service import event_stream
 from arp_service.changed import Changed
-from arp_service.errors import UnavailableError
+from arp_service.errors import InvalidRequestError, UnavailableError
 from arp_service.event_stream import EventStream, Frames, read_after, wants_json_lines
 from arp_service.sse import frame, json_lines
 from arp_service.stopping import Stop
@@ -21,8 +22,6 @@ from support.serving import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from starlette.requests import Request
 
 _JSON_LINES = {"Accept": "application/x-ndjson"}
 
@@ -75,6 +74,17 @@ async def test_a_reader_gets_the_form_that_it_asks_for() -> None:
     assert events.headers["content-type"].startswith("text/event-stream")
     assert events.text == 'id: 1\nevent: number\ndata: {"n":1}\n\nid: 2\nevent: number\ndata: {"n":2}\n\n'
     assert lines.headers["vary"] == events.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [("after=-2", ""), ("after=x", "0"), ("after=99999999999999999", "0"), ("after=", "0"), ("after=0", "-2")],
+)
+def test_a_place_to_begin_that_is_none_is_refused(query: str, seen: str) -> None:
+    """In the query also where the header counts."""
+    scope = {"type": "http", "query_string": query.encode(), "headers": [(b"last-event-id", seen.encode())]}
+    with pytest.raises(InvalidRequestError, match="after"):
+        read_after(Request(scope))
 
 
 async def test_a_silent_stream_of_lines_has_empty_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,18 @@ from arp_service.errors import InvalidRequestError
 
 Number = IPv4Address | IPv6Address
 
+_LABEL = r"[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_HOST = rf"({_LABEL}(\.{_LABEL})*|{_BYTE}(\.{_BYTE}){{3}}|\[::1\])"
+_PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+_PATH = r"(/[A-Za-z0-9._~-]*)*"
+ENDPOINT_PATTERN = rf"^http://{_HOST}{_PORT}{_PATH}$"
+"""What is taken for an endpoint by everybody, as a JSON Schema `pattern`: `read_endpoint` understands some more."""
+URL_PATTERN = rf"^https?://([A-Za-z0-9._-]+|\[::1\]){_PORT}{_PATH}$"
+"""What is taken for the address of something that instances call; as a JSON Schema `pattern`, without all IPv6."""
+
 _HTTP_PORT = 80
+_URL = re.compile(rf"https?://([A-Za-z0-9._-]+|\[(?P<bracketed>[0-9A-Fa-f:.]+)\]){_PORT}{_PATH}")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?")
 # `127.1`, `0x7f.1` and `2130706433` mean 127.0.0.1 to a resolver, and something else to the next reader.
 _HALF_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
@@ -50,6 +61,12 @@ def read_endpoint(given: str, place: str) -> Endpoint:
     bracketed = f"[{host}]" if ":" in host else host
     shown_port = "" if port in {None, _HTTP_PORT} else f":{port}"
     return Endpoint(f"http://{bracketed}{shown_port}{parts.path.rstrip('/')}", host, port or _HTTP_PORT)
+
+
+def is_url(text: str) -> bool:
+    """Whether it is an address of something that instances call; who calls it, and how, is theirs to know."""
+    match = _URL.fullmatch(text)
+    return match is not None and (match["bracketed"] is None or find_number(match["bracketed"]) is not None)
 
 
 def normal_endpoint(given: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
+from arp_daemon.endpoint import is_url
 from arp_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def check_overrides(details: AnyExec, overrides: InstanceCreateRequestOverrides 
             raise InvalidRequestError("$.overrides.args: an argument holds a NUL.")
     if overrides.tool_registry_url is not UNSET and not allowed.tool_registry_url:
         raise InvalidRequestError("$.overrides.tool_registry_url: the profile does not let clients choose it.")
+    if overrides.tool_registry_url is not UNSET and not is_url(overrides.tool_registry_url):
+        raise InvalidRequestError("$.overrides.tool_registry_url: use a URL like http://127.0.0.1:8000.")
     if overrides.env is not UNSET:
         for name, value in overrides.env.items():
             _check_variable(details, name, value)

@@ -8,6 +8,7 @@ import anyio
 import structlog
 from msgspec import UNSET
 
+from arp_daemon.endpoint import is_url
 from arp_daemon.errors import InvalidProfileError, ProfileNotFoundError
 from arp_daemon.exec_spec import find_exec
 from arp_daemon.profile_view import shown, taken
@@ -182,12 +183,16 @@ class ProfileManager:
 
 
 def check_defaults(body: RuntimeProfileUpsertRequest) -> None:
-    """Refuse variables that no program can be given.
+    """Refuse variables that no program can be given, and a tool registry that is none.
 
     Raises:
-        InvalidProfileError: naming the variable.
+        InvalidProfileError: naming the place.
     """
-    env = {} if body.defaults is UNSET or body.defaults.env is UNSET else body.defaults.env
-    for name, value in env.items():
+    if body.defaults is UNSET:
+        return
+    registry, env = body.defaults.tool_registry_url, body.defaults.env
+    if registry is not UNSET and not is_url(registry):
+        raise InvalidProfileError("$.defaults.tool_registry_url: use a URL like http://127.0.0.1:8000.")
+    for name, value in ({} if env is UNSET else env).items():
         if not name or "=" in name or "\0" in name + value:
             raise InvalidProfileError(f"$.defaults.env: {name[:60]!r} is not a usable environment variable.")

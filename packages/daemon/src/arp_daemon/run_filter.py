@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from arp_model import RunCancelRequest
 
+LABEL_PATTERN = r"^[^=\u0000]+=[^\u0000]*$"
+"""One label as a filter names it, `NAME=VALUE`; as a JSON Schema `pattern`."""
+
 _encoder = msgspec.json.Encoder(order="sorted")
 
 

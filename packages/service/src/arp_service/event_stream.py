@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 15
 # A reader that takes nothing for so long is dropped; it can come back with Last-Event-ID.
 _SEND_TIMEOUT_S = 30
-_LAST_SEQ = 2**53
+MAX_SEQ = 10**16 - 1
+"""A seq is no larger."""
+SEEN_PATTERN = r"^(-1|[0-9]{1,16})?$"
+"""`Last-Event-ID`, where it is a seq: -1 is before the first, and empty says nothing. As a JSON Schema `pattern`."""
 
 
 class Frames(NamedTuple):
@@ -55,18 +58,20 @@ def read_after(request: Request) -> int:
     Raises:
         InvalidRequestError: it is no whole number.
     """
-    text = request.headers.get("last-event-id") or request.query_params.get("after")
-    if text is None:
-        return -1
-    digits = text.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) <= 16 and -1 <= int(text) <= _LAST_SEQ:
-        return int(text)
-    raise InvalidRequestError("after: use the seq of the last event seen (also as the Last-Event-ID header).")
+    after, seen = request.query_params.get("after"), request.headers.get("last-event-id")
+    asked = -1 if after is None else _read_seq(after)
+    return _read_seq(seen) if seen else asked
 
 
 def wants_json_lines(request: Request) -> bool:
     """Whether `Accept` asks for newline-delimited JSON more than for server-sent events, which are the default."""
     return prefers(",".join(request.headers.getlist("accept")), JSON_LINES, EVENT_STREAM)
+
+
+def _read_seq(text: str) -> int:
+    if text == "-1" or (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_SEQ))):
+        return int(text)
+    raise InvalidRequestError("after: use the seq of the last event seen (also as the Last-Event-ID header).")
 
 
 class EventStream(EventSourceResponse):

@@ -60,10 +60,10 @@ def profile_routes(daemon: Daemon) -> list[Route]:
         return StructResponse(view(await daemon.profiles.upsert(name, body)))
 
     async def delete_runtime_profile(request: Request) -> Response:
-        name = _name(request)
+        name, force = _name(request), read_flag(request, "force")
         daemon.profiles.get(name)
         users = daemon.instances.of_profile(name)
-        if users and not read_flag(request, "force"):
+        if users and not force:
             raise ProfileInUseError(
                 f"Runtime profile {name!r} has {len(users)} instances; delete them first, or use ?force=true.",
                 details={"instance_ids": [i.instance_id for i in users]},
@@ -74,11 +74,12 @@ def profile_routes(daemon: Daemon) -> list[Route]:
 
     async def restart_runtime_profile(request: Request) -> Response:
         daemon.stop.check()
-        profile = daemon.profiles.get(_name(request))
-        launch_details(profile)
+        name, only_outdated = _name(request), read_flag(request, "only_outdated")
         at_once = find_number(request, "max_unavailable", least=1, most=_MAX_AT_ONCE) or 1
         how = Replacement(at_once, find_grace_s(request))
-        await daemon.restarts.begin(profile, how, only_outdated=read_flag(request, "only_outdated"))
+        profile = daemon.profiles.get(name)
+        launch_details(profile)
+        await daemon.restarts.begin(profile, how, only_outdated=only_outdated)
         return StructResponse(view(profile), status_code=202)
 
     path = "/v1/admin/runtime-profiles"

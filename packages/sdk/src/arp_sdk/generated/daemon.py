@@ -489,7 +489,7 @@ class StreamRunEventsRequest(Struct):
 
     Fields:
       run_id: The run.
-      after: Begin after the event with this `seq`. Absent: from the first event.
+      after: Begin after the event with this `seq`; -1 is before the first. Absent: from the first event.
       on_disconnect: `cancel`: when this reader goes away before the run has ended, the run is canceled. Absent: the run goes on.
     """
 

@@ -207,7 +207,7 @@ class StreamRunEventsRequest(Struct):
 
     Fields:
       run_id: The run.
-      after: Begin after the event with this `seq`. Absent: from the first event.
+      after: Begin after the event with this `seq`; -1 is before the first. Absent: from the first event.
     """
 
     run_id: str
