@@ -21,7 +21,12 @@ GENERATE = "python3 tools/codegen/python/generate.py --version v1"
 
 # What one command may take, in seconds; installing has to fetch packages.
 COMMAND_TIMEOUT = 120
-GENERATED = (Path("packages/model/src/arp_model/generated"), Path("packages/sdk/src/arp_sdk/generated"))
+GENERATED = (
+    Path("packages/model/src/arp_model/generated"),
+    Path("packages/sdk/src/arp_sdk/generated"),
+    Path("packages/daemon/src/arp_daemon/generated"),
+    Path("packages/runtime/src/arp_runtime/generated"),
+)
 
 Ran = subprocess.CompletedProcess[str]
 Run = Callable[[str], Ran]
@@ -61,6 +66,11 @@ def run(tmp_path: Path, run_in: Callable[[Path, str], Ran]) -> Run:
     return lambda command: run_in(tmp_path, command)
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    """The generated files of a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 def change_schema(checkout: Path, name: str, change: Callable[[dict[str, Any]], object]) -> None:
     """Change a schema of the copy."""
     path = checkout / "spec/v1/schemas" / name
@@ -76,32 +86,35 @@ def test_both_commands_make_what_is_checked_in(tmp_path: Path, run: Run) -> None
     ran = run(GENERATE)
     assert ran.returncode == 0, ran.stderr
     for folder in GENERATED:
-        made = {path.name: path.read_bytes() for path in (tmp_path / folder).glob("*.py")}
-        assert made == {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.py")}
+        assert files(tmp_path / folder) == files(ROOT / folder)
 
 
 def test_check_passes_while_nothing_drifted_and_writes_nothing(tmp_path: Path, run: Run) -> None:
     """`--check` is content with a fresh checkout, and leaves it as it is."""
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("generated/*.py")}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("generated/*.*")}
     ran = run(f"{GENERATE} --check")
-    assert (ran.returncode, ran.stdout) == (0, "7 files, 0 differences\n")
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("generated/*.py")} == before
+    assert (ran.returncode, ran.stdout) == (0, "9 files, 0 differences\n")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("generated/*.*")} == before
 
 
 def test_check_fails_where_a_generated_file_drifted(tmp_path: Path, run: Run) -> None:
     """An edited, a missing and a left-over file are each named, and the exit status is 1."""
-    models, operations = GENERATED
+    models, operations, daemon, runtime = GENERATED
     with (tmp_path / models / "types.py").open("a", encoding="utf-8") as file:
         file.write("# a hand was here\n")
     (tmp_path / models / "maps.py").unlink()
     (tmp_path / operations / "old.py").touch()
+    (tmp_path / daemon / "openapi.json").write_text("{}", encoding="utf-8")
+    (tmp_path / runtime / "old.json").touch()
     ran = run(f"{GENERATE} --check")
     assert ran.returncode == 1
     assert ran.stdout.splitlines() == [
+        f"{runtime}/old.json: not generated from the spec",
         f"{operations}/old.py: not generated from the spec",
         f"{models}/maps.py: missing",
         f"{models}/types.py: differs from what the spec says",
-        "7 files, 3 differences",
+        f"{daemon}/openapi.json: differs from what the spec says",
+        "9 files, 5 differences",
     ]
 
 
@@ -150,5 +163,4 @@ def test_a_schema_that_the_types_could_not_enforce_is_refused(
     assert ran.returncode != 0
     assert says in ran.stderr
     for folder in GENERATED:
-        left = {path.name: path.read_bytes() for path in (tmp_path / folder).glob("*.py")}
-        assert left == {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.py")}
+        assert files(tmp_path / folder) == files(ROOT / folder)

@@ -12,7 +12,7 @@ def find_drift(files: dict[Path, str], root: Path) -> list[str]:
     """Return one sentence for each file below `root` that is not what it should be."""
     problems = []
     for folder in sorted({path.parent for path in files}):
-        present = {path.relative_to(root) for path in (root / folder).glob("*.py")}
+        present = {path.relative_to(root) for path in (root / folder).glob("*.*") if path.is_file()}
         problems += [f"{path}: not generated from the spec" for path in sorted(present - set(files))]
     for path, text in files.items():
         if not (root / path).exists():
@@ -26,8 +26,8 @@ def write_files(files: dict[Path, str], root: Path) -> None:
     """Write the files below `root`, and remove generated files that are no longer wanted."""
     for folder in {path.parent for path in files}:
         (root / folder).mkdir(parents=True, exist_ok=True)
-        for present in (root / folder).glob("*.py"):
-            if present.relative_to(root) not in files:
+        for present in (root / folder).glob("*.*"):
+            if present.is_file() and present.relative_to(root) not in files:
                 present.unlink()
     for path, text in files.items():
         (root / path).write_text(text, encoding="utf-8")

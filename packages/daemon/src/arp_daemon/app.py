@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arp_daemon.api_document import DOCUMENT
 from arp_daemon.routes.instance_logs import instance_log_routes
 from arp_daemon.routes.instances import instance_routes
 from arp_daemon.routes.profiles import profile_routes
@@ -47,4 +48,5 @@ def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starl
             *profile_routes(daemon),
         ],
         admit,
+        DOCUMENT,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from arp_model import HealthChecksItem, Status
 from arp_runtime.agents.variables import NONCE_VARIABLE
+from arp_runtime.api_document import DOCUMENT
 from arp_runtime.routes import RunRoutes
 from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
@@ -36,7 +37,7 @@ def create_runtime_app(
         return [_check_runs(runs, stop), _check_agents(runs), _check_store(records)]
 
     routes = RunRoutes(runs, stop).routes()
-    return create_app([*info_routes(_service_info(runs), checks), *routes, records.metrics.route()], admit)
+    return create_app([*info_routes(_service_info(runs), checks), *routes, records.metrics.route()], admit, DOCUMENT)
 
 
 def _check_runs(runs: RunManager, stop: Stop) -> HealthChecksItem:

@@ -18,12 +18,14 @@ from arp_service.turns import TakeTurns
 from arp_service.unread_body import UnreadBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.datastructures import Headers
     from starlette.requests import Request
-    from starlette.routing import BaseRoute
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from arp_service.api_document import ApiDocument
 
 _log = structlog.get_logger(__name__)
 
@@ -73,10 +75,15 @@ class Boundary:
             await error_response(InternalError())(scope, receive, send)
 
 
-def create_app(routes: Sequence[BaseRoute], admit: Callable[[Scope, Headers], None]) -> Starlette:
-    """Return the ASGI app: the door first, then the routes, and errors answered in one place."""
+def create_app(
+    routes: Sequence[Route], admit: Callable[[Scope, Headers], None], document: ApiDocument | None = None
+) -> Starlette:
+    """Return the ASGI app: the door first, then the routes, and errors answered in one place.
+
+    With a `document` it is served as well, and the queries of its operations are held against it.
+    """
     app = Starlette(
-        routes=list(routes),
+        routes=list(routes) if document is None else [*(_strict(r, document) for r in routes), document.route()],
         middleware=[
             Middleware(TakeTurns, urgent=_URGENT),
             Middleware(UnreadBody),
@@ -90,6 +97,19 @@ def create_app(routes: Sequence[BaseRoute], admit: Callable[[Scope, Headers], No
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _strict(route: Route, document: ApiDocument) -> Route:
+    """The route, with queries refused that its operation would not understand. It bears the operation's name."""
+    endpoint: Callable[[Request], Awaitable[Response]] = route.endpoint
+    operation = route.name
+
+    async def checked(request: Request) -> Response:
+        if request.scope["query_string"]:
+            document.check_query(operation, request)
+        return await endpoint(request)
+
+    return Route(route.path, checked, methods=route.methods, name=operation)
 
 
 async def _answer_service_error(request: Request, error: Exception) -> StructResponse:

@@ -1,0 +1,131 @@
+"""The documents that the services serve: whole, and of what the services really do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from starlette.datastructures import QueryParams
+
+from arp_daemon.api_document import DOCUMENT as DAEMON
+from arp_daemon.endpoint import ENDPOINT_PATTERN, URL_PATTERN, is_url, read_endpoint
+from arp_daemon.run_filter import LABEL_PATTERN, filter_of_query
+from arp_runtime.api_document import DOCUMENT as RUNTIME
+from arp_service.ids import ID_PATTERN, check_id
+from arp_service.overlay import operations
+from contracts.spec import api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVED = {"daemon": DAEMON, "runtime": RUNTIME}
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every `$ref` below a node."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+@pytest.mark.parametrize("service", SERVED)
+def test_a_served_document_stands_alone(service: str) -> None:
+    """Each reference leads into the document itself, and nothing in it moves where references lead."""
+    document = SERVED[service].content
+    for reference in references(document):
+        node: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+    assert "$id" not in str(document)
+
+
+@pytest.mark.parametrize("service", SERVED)
+def test_a_served_document_has_all_operations_of_the_contract(service: str) -> None:
+    """Those of the standard and the additions, which are marked; with the answer that means success."""
+
+    def told(document: dict[str, Any]) -> dict[str, tuple[bool, list[str]]]:
+        return {
+            o["operationId"]: (o.get("x-arp-addition", False), [s for s in o["responses"] if s.startswith("2")])
+            for o in operations(document)
+        }
+
+    assert told(SERVED[service].content) == told(api(service))
+
+
+@pytest.mark.parametrize("service", SERVED)
+def test_every_refusal_is_an_error_envelope(service: str) -> None:
+    """No status is left to a `default`."""
+    document = SERVED[service].content
+    for operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status.startswith("2"):
+                continue
+            assert status.isdigit()
+            found = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+            assert found["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorEnvelope"}
+
+
+@pytest.mark.parametrize("service", SERVED)
+def test_links_lead_to_operations_and_name_their_parameters(service: str) -> None:
+    """So that a client can go on from an answer."""
+    document = SERVED[service].content
+    known = {operation["operationId"] for operation in operations(document)}
+    for operation in operations(document):
+        for answer in operation["responses"].values():
+            assert {link["operationId"] for link in answer.get("links", {}).values()} <= known
+
+
+@pytest.mark.parametrize("service", SERVED)
+def test_schemas_are_valid_ones(service: str) -> None:
+    """What the overlay has put in keeps to JSON Schema 2020-12."""
+    for schema in SERVED[service].content["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def _takes(pattern: str) -> st.SearchStrategy[str]:
+    return st.from_regex(pattern.removesuffix("$") + r"\Z")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_what_a_pattern_takes_the_daemon_takes(data: st.DataObject) -> None:
+    """A client that keeps to the document is never told that its words make no sense."""
+    check_id(data.draw(_takes(ID_PATTERN)), "id")
+    assert is_url(data.draw(_takes(URL_PATTERN)))
+    read_endpoint(data.draw(_takes(ENDPOINT_PATTERN)), "endpoint")
+    filter_of_query(QueryParams([("label", data.draw(_takes(LABEL_PATTERN)))]))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "x",
+        "http://",
+        "ftp://a",
+        "http://a b",
+        "http://[::x]",
+        "http://[0e0:27a:]",
+        "http://a/{b}",
+        "http://a:123456",
+    ],
+)
+def test_what_is_no_url_is_none(url: str) -> None:
+    """A profile with it would be answered with what is no URI."""
+    assert not is_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000", "https://tools.example.com/arp", "http://[fd00::1]:80", "http://my_tools"]
+)
+def test_what_is_a_url_is_one(url: str) -> None:
+    """Whatever instances can call."""
+    assert is_url(url)
