@@ -96,8 +96,8 @@ def codegen(session: nox.Session) -> None:
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """Start a runtime and a daemon, and hold them against the standard from outside."""
-    _install_as_a_user_would(session, "--group=tests")
+    """Start a runtime and a daemon, and hold them against the standard, and their documents, from outside."""
+    _install_as_a_user_would(session, "--group=conformance")
     _pytest(session, "conformance", *session.posargs)
 
 

@@ -22,9 +22,10 @@ class MakeProfile(Protocol):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The URLs of services that run already."""
+    """The URLs of services that run already, and how much is made up for them."""
     for kind in ("runtime", "daemon"):
         parser.addoption(f"--{kind}-url", help=f"base URL of the {kind} to judge; without it, ours is started")
+    parser.addoption("--max-examples", type=int, default=50, help="cases that Schemathesis makes up an operation")
 
 
 @pytest.fixture(scope="session")

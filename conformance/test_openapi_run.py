@@ -1,0 +1,76 @@
+"""Schemathesis against the documents that runtime and daemon serve: all checks, all phases.
+
+It cancels, deletes and drains what it finds, so it has services of its own, whatever URLs are given.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from conformance.openapi_run import KINDS, configuration, entries, run
+from conformance.programs import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SERVICES = ("runtime", "daemon")
+CHECKS = {
+    "negative_data_rejection",
+    "positive_data_acceptance",
+    "response_schema_conformance",
+}
+_METHODS = {"get", "put", "post", "delete"}
+_PHASES = "examples,coverage,fuzzing,stateful"
+# Another caller's way in changes nothing of what is answered, so the quick phases are enough.
+_QUICK_PHASES = "examples,coverage"
+
+
+@pytest.fixture(scope="module")
+def urls(folder: Path) -> Iterator[dict[str, str]]:
+    """A runtime and a daemon that nobody else uses, by kind."""
+    with ExitStack() as stack:
+        options = {"runtime": (), "daemon": ("--data-dir", str(folder / "schemathesis"))}
+        yield {
+            kind: stack.enter_context(serving(f"arp-{kind}", folder / f"schemathesis-{kind}.log", *options[kind]))
+            for kind in SERVICES
+        }
+
+
+def operations(url: str) -> set[str]:
+    """What the document of a service names."""
+    document = httpx.get(f"{url}/openapi.json", trust_env=False).json()
+    return {path[method]["operationId"] for path in document["paths"].values() for method in _METHODS & set(path)}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.requirement("openapi.kept")
+@pytest.mark.parametrize("token", [None, "of-nobody"], ids=["without-a-token", "with-a-token"])
+@pytest.mark.parametrize("kind", SERVICES)
+def test_a_service_keeps_its_document(
+    kind: str, token: str | None, urls: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Whatever is asked, the answer is in the document; what the document allows is taken, and nothing else."""
+    max_examples: int = request.config.getoption("max_examples")
+    config = configuration(kind, urls["runtime"], max_examples, token)
+    outcome = run(urls[kind], config, tmp_path, _PHASES if token is None else _QUICK_PHASES)
+    assert outcome.exit_code == 0, outcome.text
+    left_out = [entry for entry in entries(kind) if entry.kind == "left_out" and not entry.more]
+    tested, cases = outcome.report["operations"]["tested"], outcome.report["test_cases"]["generated"]
+    assert tested == len(operations(urls[kind])) - len(left_out)
+    print(f"{kind}: {tested} operations, {cases} cases")
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_each_exception_is_of_something_and_has_a_reason(kind: str, urls: dict[str, str]) -> None:
+    """An exception that no operation needs any more is taken out."""
+    known = operations(urls[kind])
+    for entry in entries(kind):
+        assert entry.kind in KINDS
+        assert entry.operation in known
+        assert entry.reason.strip().endswith(".")
+        assert set(entry.more) <= {"phases", "check", "statuses", "parameter", "value"}
+        assert entry.kind != "accepted" or entry.more["check"] in CHECKS
