@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ssl
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from arp_sdk import DaemonClient
-from arp_sdk._http import is_loopback
+from arp_sdk._http import client_options, is_loopback
 
 if TYPE_CHECKING:
     from sdk.service import Service
@@ -94,6 +95,27 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
     with DaemonClient("http://127.0.0.1:9", httpx_args={"mounts": {}}) as client:
         assert client.health().status == "ok"
     assert service.seen[1].headers["host"] == "127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "options", "verifies"),
+    [
+        ("http://127.0.0.1:8082", {}, False),
+        ("https://127.0.0.1:8082", {}, True),
+        ("http://127.0.0.1:8082", {"follow_redirects": True}, True),
+        ("http://127.0.0.1:8082", {"httpx_args": {"follow_redirects": True}}, True),
+        ("http://127.0.0.1:8082", {"httpx_args": {"verify": "mine"}}, "mine"),
+    ],
+)
+def test_authorities_are_loaded_where_tls_may_be_spoken(base_url: str, options: dict[str, Any], verifies: Any) -> None:
+    """To load them takes longer than all else; a client that cannot come to need them trusts nobody instead."""
+    given: dict[str, Any] = {"timeout": None, "headers": None, "cookies": None, "verify_ssl": True}
+    made = client_options(base_url, **{**given, "follow_redirects": False, "httpx_args": None, **options})["verify"]
+    if verifies is False:
+        assert made.verify_mode is ssl.CERT_REQUIRED
+        assert made.cert_store_stats()["x509_ca"] == 0
+    else:
+        assert made == verifies
 
 
 @pytest.mark.parametrize(

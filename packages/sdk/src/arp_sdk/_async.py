@@ -9,10 +9,10 @@ from collections import Counter
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-import anyio
 import httpx
 
 from arp_sdk._http import (
+    bounded_timeout,
     build_request,
     client_options,
     map_httpx_errors,
@@ -114,12 +114,18 @@ class AsyncClient:
     ) -> None:
         await self.aclose()
 
-    async def _call(self, operation: Operation[T], request: object) -> T:
+    async def _call(self, operation: Operation[T], request: object, *, patience: float = math.inf) -> T:
+        """Make a call, again where that is safe, and return what its answer says. Raises ArpApiError.
+
+        It takes no longer than `patience`, in seconds, and no longer than the client's total timeout.
+        """
         call = build_call(operation, request)
         in_pieces = operation.response is str
         timeout = stream_timeout(self._client.timeout) if in_pieces else self._client.timeout
-        total = math.inf if in_pieces else total_limit(self._total_timeout, timeout)
+        total = min(patience, math.inf if in_pieces else total_limit(self._total_timeout, timeout))
         tries = Tries(self._retries, call.method, repeatable=operation.repeatable, total=total)
+        import anyio  # noqa: PLC0415 - only who awaits needs it, and it takes as long to import as all of this package
+
         with anyio.move_on_after(total):
             return await self._try(operation, call, timeout, tries)
         raise out_of_time(total)
@@ -134,7 +140,7 @@ class AsyncClient:
                 if tries.is_done(error):
                     return cast("T", None)
                 wait = tries.wait_after(error, time.monotonic() - began, random.random())  # noqa: S311 - no secret
-            await anyio.sleep(wait)
+            await self._pause(wait)
 
     async def _send(self, call: Call, timeout: httpx.Timeout) -> tuple[int, httpx.Headers, bytes]:
         """Send once, and read the whole answer."""
@@ -143,13 +149,21 @@ class AsyncClient:
             response = await self._client.send(request)
         return response.status_code, response.headers, response.content
 
+    async def _pause(self, seconds: float) -> None:
+        import anyio  # noqa: PLC0415 - as above
+
+        await anyio.sleep(seconds)
+
     @asynccontextmanager
-    async def _stream(self, call: Call, *, silent: bool = False) -> AsyncIterator[httpx.Response]:
+    async def _stream(
+        self, call: Call, *, silent: bool = False, patience: float = math.inf
+    ) -> AsyncIterator[httpx.Response]:
         """Open a stream. Raises ArpApiError where the answer is an error, and when the connection breaks.
 
-        A `silent` one has no sign of life of its own, so its silence means nothing.
+        A `silent` one has no sign of life of its own, so its silence means nothing. No wait for it is longer than
+        `patience`, in seconds.
         """
-        timeout = stream_timeout(self._client.timeout, silent=silent)
+        timeout = bounded_timeout(stream_timeout(self._client.timeout, silent=silent), patience)
         request = build_request(self._client, call, self._token, timeout)
         with map_httpx_errors():
             async with aclosing(await self._client.send(request, stream=True)) as response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-@dataclass
-class InvokeToolRequest:
+class InvokeToolRequest(msgspec.Struct):
     """Calls a tool, named by `tool_id`, by `tool_name`, or by both. Raises ValueError where it has neither."""
 
     invocation_id: str
@@ -33,7 +31,7 @@ class InvokeToolRequest:
     @classmethod
     def of(cls, request: InvokeToolRequest | ToolInvocationRequest) -> Self:
         """Return the request as one of this class."""
-        values = {name: getattr(request, name) for name in cls.__dataclass_fields__}
+        values = {name: getattr(request, name) for name in cls.__struct_fields__}
         return cls(**{name: value for name, value in values.items() if value is not UNSET})
 
     @property
@@ -46,7 +44,7 @@ class InvokeToolRequest:
 
     def to_body(self) -> dict[str, Any]:
         """Return the body as plain values; what is None is absent."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
         if isinstance(self.caller, ResourceRef):
             values["caller"] = self.caller.to_dict()
         return {name: value for name, value in values.items() if value is not None}

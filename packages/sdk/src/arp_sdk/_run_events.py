@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
-
-import anyio
 
 from arp_sdk._async import AsyncClient
 from arp_sdk._follow import RunFollower
@@ -43,7 +40,7 @@ class SyncRunEvents(SyncClient):
                     return
             except ArpApiError as exc:
                 error = exc
-            time.sleep(follower.broken(error))
+            self._pause(follower.broken(error))
 
 
 class AsyncRunEvents(AsyncClient):
@@ -72,4 +69,4 @@ class AsyncRunEvents(AsyncClient):
                     return
             except ArpApiError as exc:
                 error = exc
-            await anyio.sleep(follower.broken(error))
+            await self._pause(follower.broken(error))

@@ -7,8 +7,9 @@ out: how to resume is the client's own business.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,7 @@ class SseError(ValueError):
     """An event is larger than MAX_EVENT_SIZE."""
 
 
-@dataclass(frozen=True)
-class SseEvent:
+class SseEvent(Struct, frozen=True):
     """One event. `id` is the last that the stream has named, as it shall be sent to resume; "" for none."""
 
     id: str

@@ -115,11 +115,15 @@ class SyncClient:
     ) -> None:
         self.close()
 
-    def _call(self, operation: Operation[T], request: object) -> T:
+    def _call(self, operation: Operation[T], request: object, *, patience: float = math.inf) -> T:
+        """Make a call, again where that is safe, and return what its answer says. Raises ArpApiError.
+
+        It takes no longer than `patience`, in seconds, and no longer than the client's total timeout.
+        """
         call = build_call(operation, request)
         in_pieces = operation.response is str
         timeout = stream_timeout(self._client.timeout) if in_pieces else self._client.timeout
-        total = math.inf if in_pieces else total_limit(self._total_timeout, timeout)
+        total = min(patience, math.inf if in_pieces else total_limit(self._total_timeout, timeout))
         tries = Tries(self._retries, call.method, repeatable=operation.repeatable, total=total)
         began = time.monotonic()
         while True:
@@ -130,7 +134,7 @@ class SyncClient:
                 if tries.is_done(error):
                     return cast("T", None)
                 wait = tries.wait_after(error, time.monotonic() - began, random.random())  # noqa: S311 - no secret
-            time.sleep(wait)
+            self._pause(wait)
 
     def _send(
         self, call: Call, timeout: httpx.Timeout, ends_at: float, total: float
@@ -152,13 +156,17 @@ class SyncClient:
                     raise out_of_time(total)
         return response.status_code, response.headers, b"".join(pieces)
 
+    def _pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
     @contextmanager
-    def _stream(self, call: Call, *, silent: bool = False) -> Iterator[httpx.Response]:
+    def _stream(self, call: Call, *, silent: bool = False, patience: float = math.inf) -> Iterator[httpx.Response]:
         """Open a stream. Raises ArpApiError where the answer is an error, and when the connection breaks.
 
-        A `silent` one has no sign of life of its own, so its silence means nothing.
+        A `silent` one has no sign of life of its own, so its silence means nothing. No wait for it is longer than
+        `patience`, in seconds.
         """
-        timeout = stream_timeout(self._client.timeout, silent=silent)
+        timeout = bounded_timeout(stream_timeout(self._client.timeout, silent=silent), patience)
         request = build_request(self._client, call, self._token, timeout)
         with map_httpx_errors(), closing(self._client.send(request, stream=True)) as response:
             if not response.is_success:
