@@ -14,7 +14,7 @@ import anyio.to_thread
 import psutil
 import pytest
 
-from support.waiting import until
+from support.waiting import until, until_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +40,7 @@ def agent(context):
 
 async def _until(daemon: RunningDaemon, holds: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
     """Wait until the instances are as they should be."""
-    with anyio.fail_after(60):
-        while True:
-            instances = await daemon.instances()
-            if holds(instances):
-                return instances
+    return await until_answer(daemon.instances, holds)
 
 
 def _ids(instances: list[dict[str, Any]]) -> set[str]:

@@ -14,6 +14,7 @@ import pytest
 
 from arp_daemon.watched import LoopLag
 from support.daemon import RunningDaemon, running_daemon
+from support.waiting import until_answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +26,9 @@ async def _checks(daemon: RunningDaemon) -> dict[str, dict[str, Any]]:
 
 async def _until(daemon: RunningDaemon, expected: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Ask until checks have these statuses."""
-    with anyio.fail_after(30):
-        while True:
-            checks = await _checks(daemon)
-            if expected == {name: checks[name]["status"] for name in expected}:
-                return checks
+    return await until_answer(
+        lambda: _checks(daemon), lambda checks: expected == {name: checks[name]["status"] for name in expected}
+    )
 
 
 async def test_health_tells_what_it_has_measured(tmp_path: Path) -> None:

@@ -153,9 +153,7 @@ async def test_a_stopping_daemon_takes_no_new_runs(daemon: RunningDaemon) -> Non
     run_id = await daemon.submit("wait 60 seconds")
     await daemon.until_event(run_id, "step")
     daemon.process.terminate()
-    with anyio.fail_after(20):
-        while (await daemon.get("/v1/health"))["status"] == "ok":
-            await anyio.lowlevel.checkpoint()
+    await daemon.until_stopping()
     response = await daemon.client.post("/v1/runs", json={"input": {"goal": "x"}})
     assert (response.status_code, response.json()["error"]["retryable"]) == (503, True)
     assert response.headers["Retry-After"]
@@ -177,9 +175,7 @@ async def test_a_second_signal_gives_up_running_work_at_once(tmp_path: Path) -> 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             daemon.process.terminate()
-            with anyio.fail_after(20):
-                while (await daemon.get("/v1/health"))["status"] == "ok":
-                    await anyio.lowlevel.checkpoint()
+            await daemon.until_stopping()
             assert await daemon.stop() == 0
         assert seen[-1] == "instance_lost"
         assert [p for p in processes if is_alive(p)] == []

@@ -1,4 +1,4 @@
-"""Reading event streams as a client does."""
+"""Asking a runtime as a client does: reading event streams, and looking until it is as expected."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from support.waiting import until_answer
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     import httpx
 
@@ -40,6 +42,35 @@ async def execute(client: httpx.AsyncClient, goal: str, **fields: Any) -> list[S
     answer = await client.post("/v1/runs", json={"input": {"goal": goal}, **fields})
     assert answer.status_code == 200, answer.text
     return await read_all(client, f"/v1/runs/{answer.json()['run_id']}/events")
+
+
+async def until_health(client: httpx.AsyncClient, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Ask for the health until it is the one that is waited for."""
+
+    async def ask() -> dict[str, Any]:
+        health: dict[str, Any] = (await client.get("/v1/health")).json()
+        return health
+
+    return await until_answer(ask, is_it)
+
+
+async def until_under_way(client: httpx.AsyncClient) -> None:
+    """Wait until there is a run under way."""
+    await until_health(client, lambda health: health["checks"][0]["details"]["under_way"] > 0)
+
+
+async def until_stopping(client: httpx.AsyncClient) -> None:
+    """Wait until a runtime says that it is about to stop."""
+    await until_health(client, lambda health: health["status"] != "ok")
+
+
+async def until_running(client: httpx.AsyncClient, run_id: str) -> None:
+    """Wait until a run is being executed."""
+
+    async def ask() -> str:
+        return str((await client.get(f"/v1/runs/{run_id}")).json()["state"])
+
+    await until_answer(ask, lambda state: state == "running")
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[SeenEvent]:

@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from runtime.streams import execute
+from runtime.streams import execute, until_running, until_under_way
 from support.runtime import running_runtime
 
 _AGENTS = """
@@ -189,9 +189,7 @@ async def test_a_deaf_thread_makes_the_runtime_degraded_and_does_not_keep_it_ali
     async with running_runtime("--agent", "./deaf.py:agent", "--cancel-grace-s", "0.1", cwd=tmp_path) as runtime:
         async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
             await client.post("/v1/runs", json={"run_id": "r1", "input": {"goal": "x"}})
-            with anyio.fail_after(20):
-                while (await client.get("/v1/runs/r1")).json()["state"] != "running":
-                    await anyio.lowlevel.checkpoint()
+            await until_running(client, "r1")
             assert (await client.post("/v1/runs/r1:cancel")).json()["state"] == "canceled"
             result = (await client.get("/v1/runs/r1/result")).json()
             assert result["extensions"] == {"arp.abandoned": True}
@@ -226,8 +224,7 @@ async def test_an_agent_that_resists_everything_cannot_keep_the_process_alive(tm
                         last.append((await execute(client, "x"))[-1].data["data"]["error"]["code"])
 
                     tasks.start_soon(follow)
-                    while (await client.get("/v1/health")).json()["checks"][0]["details"]["under_way"] == 0:
-                        await anyio.lowlevel.checkpoint()
+                    await until_under_way(client)
                     assert await runtime.stop() != 0
         assert last == ["interrupted"]
 

@@ -17,7 +17,7 @@ from arp_runtime.runs import manager
 from arp_service.sqlite import StoreUnavailableError
 from faults.disks import fill, may_mount, small_disk
 from runtime.scene import managed, request
-from runtime.streams import read_all
+from runtime.streams import read_all, until_health, until_running
 from support.runtime import running_runtime
 
 if TYPE_CHECKING:
@@ -60,16 +60,13 @@ async def _on_small_disk(tmp_path: Path) -> AsyncIterator[tuple[RunningRuntime, 
 
 async def _begin(client: httpx.AsyncClient, run_id: str, until: Path) -> None:
     await client.post("/v1/runs", json={"run_id": run_id, "input": {"goal": str(until)}})
-    while (await client.get(f"/v1/runs/{run_id}")).json()["state"] != "running":
-        pass
+    await until_running(client, run_id)
 
 
 async def _until_store(client: httpx.AsyncClient, status: str) -> dict[str, Any]:
-    with anyio.fail_after(30):
-        while True:
-            health: dict[str, Any] = (await client.get("/v1/health")).json()
-            if {check["name"]: check["status"] for check in health["checks"]}["store"] == status:
-                return health
+    return await until_health(
+        client, lambda health: {check["name"]: check["status"] for check in health["checks"]}["store"] == status
+    )
 
 
 @needs_disk

@@ -12,7 +12,7 @@ from arp_runtime.agents.child_process import attached
 from arp_runtime.commands.reloading import child_arguments, watched
 from arp_service.processes import identify, is_alive
 from arp_service.stopping import Stop
-from runtime.streams import execute
+from runtime.streams import execute, until_under_way
 from support.runtime import running_runtime
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ async def test_changed_code_is_served_and_runs_under_way_end(tmp_path: Path) -> 
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run_meanwhile)
-            while (await client.get("/v1/health")).json()["checks"][0]["details"]["under_way"] == 0:
-                await anyio.lowlevel.checkpoint()
+            await until_under_way(client)
             file.write_text("def broken(:")
         await _until_said(runtime, "SyntaxError", 1)
         file.write_text(_AGENT.format(answer="second"))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
-import pytest
 
 from runtime.streams import execute, following, read_all
 from support.runtime import running_runtime
@@ -103,28 +102,26 @@ async def test_what_is_forgotten_is_forgotten_on_the_disk_too(tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "traces").iterdir()] == ["r2.jsonl"]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "UPDATE run_events SET event = X'7B7D'",
-        "UPDATE runs SET result = '{}'",
-        "UPDATE runs SET taken_at = 'never'",
-        "UPDATE trace_entries SET entry = X'00'",
-    ],
-)
-async def test_a_damaged_run_is_left_out_and_said(tmp_path: Path, damage: str) -> None:
+async def test_damaged_runs_are_left_out_and_said(tmp_path: Path) -> None:
     """What fails its checksum, or makes no sense, is not served; the runtime logs it, and its id can be taken again."""
     where = ("--data-dir", str(tmp_path))
+    damages = {
+        "event": "UPDATE run_events SET event = X'7B7D'",
+        "result": "UPDATE runs SET result = '{}'",
+        "time": "UPDATE runs SET taken_at = 'never'",
+        "entry": "UPDATE trace_entries SET entry = X'00'",
+    }
     async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:
-        await execute(client, "hello", run_id="bad")
-        await execute(client, "hello", run_id="good")
+        for run_id in (*damages, "good"):
+            await execute(client, "hello", run_id=run_id)
     with sqlite3.connect(tmp_path / "runtime.sqlite3") as database:
-        database.execute(f"{damage} WHERE run_id = 'bad'")
+        for run_id, damage in damages.items():
+            assert database.execute(f"{damage} WHERE run_id = ?", (run_id,)).rowcount
     async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:
-        assert (await client.get("/v1/runs/bad")).status_code == 404
         assert (await client.get("/v1/runs/good")).json()["state"] == "succeeded"
         damaged = [entry for entry in map(json.loads, runtime.log) if entry["event"] == "damaged_run_left_out"]
-        assert [entry["run_id"] for entry in damaged] == ["bad"]
-        before = await execute(client, "hello again", run_id="bad")
+        assert sorted(entry["run_id"] for entry in damaged) == sorted(damages)
+        assert [(await client.get(f"/v1/runs/{run_id}")).status_code for run_id in damages] == [404] * len(damages)
+        before = {run_id: await execute(client, "hello again", run_id=run_id) for run_id in damages}
     async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:
-        assert await read_all(client, "/v1/runs/bad/events") == before
+        assert {run_id: await read_all(client, f"/v1/runs/{run_id}/events") for run_id in damages} == before

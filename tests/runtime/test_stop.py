@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import httpx
 
-from runtime.streams import execute, following
+from runtime.streams import execute, following, until_stopping
 from support.runtime import RunningRuntime, running_runtime
 
 
@@ -56,9 +56,7 @@ async def test_a_stopping_runtime_answers_but_takes_no_new_runs() -> None:
             await execute(client, "x", run_id="done")
             await client.post("/v1/runs", json={"run_id": "r1", "input": {"goal": "wait 60 seconds"}})
             runtime.process.terminate()
-            with anyio.fail_after(20):
-                while (await client.get("/v1/health")).json()["status"] == "ok":
-                    await anyio.lowlevel.checkpoint()
+            await until_stopping(client)
             refused = await client.post("/v1/runs", json={"input": {"goal": "x"}})
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "stopping")
             assert refused.json()["error"]["retryable"] is True
@@ -86,9 +84,8 @@ async def test_a_second_signal_ends_the_grace() -> None:
         await client.post("/v1/runs", json={"run_id": "r1", "input": {"goal": "wait 600 seconds"}})
         async with following(client, "/v1/runs/r1/events") as events:
             runtime.process.terminate()
+            await until_stopping(client)
             with anyio.fail_after(20):
-                while (await client.get("/v1/health")).json()["status"] == "ok":
-                    await anyio.lowlevel.checkpoint()
                 assert await runtime.stop() == 0
                 seen = [event.data["data"].get("error", {}).get("code") async for event in events]
     assert seen[-1] == "interrupted"

@@ -117,6 +117,10 @@ class RunningDaemon:
                     return
         raise AssertionError(f"run {run_id} ended without a {type_} event")
 
+    async def until_stopping(self) -> None:
+        """Wait until it says that it is about to stop, or that something else is not as it should be."""
+        await until_answer(lambda: self.get("/v1/health"), lambda health: health["status"] != "ok")
+
     async def end(self, run_id: str) -> dict[str, Any]:
         """Wait for the run's end and return its status."""
         await self.events(run_id)
