@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parent
 PACKAGES = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("packages/*/pyproject.toml"))
 # These two promise to run on an older Python than the services do.
 OLD_PYTHON, OLD_PYTHON_PACKAGES = "3.10", ("packages/model/src", "packages/sdk/src")
-# Tests spend most of their time waiting for the processes that they start, which need room too.
-ON_WORKERS = ("-n", "2", "--dist=worksteal")
+# Tests wait for the processes that they start half of their time: three workers keep two cores busy.
+ON_WORKERS = ("-n", "3", "--dist=worksteal")
 GENERATOR = Path("tools", "codegen", "python")
 
 
@@ -46,7 +46,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the test suite on two workers; ``-- ARGS`` go to pytest, which then runs on one."""
+    """Run the test suite on three workers; ``-- ARGS`` go to pytest, which then runs on one."""
     _install_editable(session, "--group=tests")
     _pytest(session, *(session.posargs or ON_WORKERS))
 
