@@ -48,7 +48,8 @@ class RunningDaemon:
 
     async def spawn(self, *args: str) -> None:
         """Start its process, and wait for nothing."""
-        command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(self.data_dir), *args]
+        port = [] if "--port" in args else ["--port", "0"]
+        command = [sys.executable, "-m", "arp_daemon", "serve", *port, "--data-dir", str(self.data_dir), *args]
         with self._log.open("wb") as stderr:
             self.process = await anyio.open_process(command, stdin=None, stdout=None, stderr=stderr)
 

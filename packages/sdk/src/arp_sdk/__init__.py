@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from arp_sdk import clients, daemon, errors, models, runtime, tool_registry
+from arp_sdk._run_handle import AsyncRunHandle, RunHandle
 from arp_sdk._version import __version__
 from arp_sdk.daemon import AsyncDaemonClient, DaemonClient
 from arp_sdk.errors import (
@@ -10,7 +11,11 @@ from arp_sdk.errors import (
     ArpConnectionError,
     ArpRequestError,
     ArpResponseError,
+    ArpRunCanceledError,
+    ArpRunError,
+    ArpRunFailedError,
     ArpTimeoutError,
+    ArpWaitTimeoutError,
 )
 from arp_sdk.runtime import AsyncRuntimeClient, RuntimeClient
 from arp_sdk.tool_registry import AsyncToolRegistryClient, ToolRegistryClient
@@ -20,11 +25,17 @@ __all__ = [
     "ArpConnectionError",
     "ArpRequestError",
     "ArpResponseError",
+    "ArpRunCanceledError",
+    "ArpRunError",
+    "ArpRunFailedError",
     "ArpTimeoutError",
+    "ArpWaitTimeoutError",
     "AsyncDaemonClient",
+    "AsyncRunHandle",
     "AsyncRuntimeClient",
     "AsyncToolRegistryClient",
     "DaemonClient",
+    "RunHandle",
     "RuntimeClient",
     "ToolRegistryClient",
     "__version__",

@@ -19,14 +19,21 @@ if TYPE_CHECKING:
     from arp_sdk._sse import SseEvent
 
 # How often a broken stream is taken up again before a new event comes.
-RESUME_TRIES = 5
-# The wait before the first of these tries, in seconds; it doubles with each.
+RESUME_TRIES = 8
+# The wait before the first of these tries, in seconds; it doubles with each, up to the longest. All of them give a
+# service that restarts some ten seconds.
 RESUME_DELAY = 0.1
+LONGEST_RESUME_DELAY = 2.0
 
 _LAST = {RunEventType.FINAL, RunEventType.ERROR}
-_ENDED = {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED}
-# The service is there, but can't serve the stream just now.
+ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED})
+# The service is there, but can't answer just now.
 _PASSING = {429, 502, 503, 504}
+
+
+def is_passing(error: ArpApiError) -> bool:
+    """Tell whether the same request may succeed a moment later."""
+    return isinstance(error, (ArpConnectionError, ArpTimeoutError)) or error.status_code in _PASSING
 
 
 class RunFollower:
@@ -97,7 +104,7 @@ class RunFollower:
         `state` is the run's state now. A run that had ended before the connection began, and brought nothing new,
         has told everything: its last event was seen by whoever said `after`.
         """
-        was_over, self._was_over = self._was_over, state in _ENDED
+        was_over, self._was_over = self._was_over, state in ENDED
         return was_over and not self._heard
 
     def broken(self, error: ArpApiError | None) -> float:
@@ -112,10 +119,8 @@ class RunFollower:
         self._tries += 1
         if self._tries > RESUME_TRIES:
             raise error or ArpConnectionError("connection_lost", "The stream ended before the run's last event.")
-        return float(RESUME_DELAY * 2 ** (self._tries - 1))
+        return float(min(RESUME_DELAY * 2 ** (self._tries - 1), LONGEST_RESUME_DELAY))
 
     def _passing(self, error: ArpApiError) -> bool:
         """Tell whether another try may help. A stream that never stood fails like any other call."""
-        if not self._connections:
-            return False
-        return isinstance(error, (ArpConnectionError, ArpTimeoutError)) or error.status_code in _PASSING
+        return self._connections > 0 and is_passing(error)

@@ -5,19 +5,32 @@ ArpApiError             the service answered with an error
 ├── ArpConnectionError  there is no connection (`connection_failed`: nothing was sent), or it broke
 │                       (`connection_lost`: whether the request was carried out is not known)
 ├── ArpTimeoutError     the request was sent, and no answer came in time
-└── ArpResponseError    the answer is not what the contract promises
+│   └── ArpWaitTimeoutError  the run that was waited for has not ended in the time given; it goes on
+├── ArpResponseError    the answer is not what the contract promises
+└── ArpRunError         the run ended, and did not succeed
+    ├── ArpRunFailedError
+    └── ArpRunCanceledError
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from arp_model import ErrorDetail
+
+if TYPE_CHECKING:
+    from arp_model import RunResult, RunStatus
 
 __all__ = [
     "ArpApiError",
     "ArpConnectionError",
     "ArpRequestError",
     "ArpResponseError",
+    "ArpRunCanceledError",
+    "ArpRunError",
+    "ArpRunFailedError",
     "ArpTimeoutError",
+    "ArpWaitTimeoutError",
 ]
 
 
@@ -73,3 +86,49 @@ class ArpTimeoutError(ArpApiError):
 
 class ArpResponseError(ArpApiError):
     """Something answered, but not as the contract promises. It may be no ARP service at all."""
+
+
+class ArpWaitTimeoutError(ArpTimeoutError):
+    """A run had not ended when the time to wait for it was over. It goes on, and can be waited for again.
+
+    `status` is what was last heard of it; None where nothing was.
+    """
+
+    def __init__(self, run_id: str, timeout: float, status: RunStatus | None = None) -> None:
+        state = "" if status is None else f"; it is {status.state}"
+        super().__init__("wait_timeout", f"Run {run_id!r} has not ended within {timeout:g} s{state}.")
+        self.run_id = run_id
+        self.timeout = timeout
+        self.status = status
+
+    def __reduce__(self) -> tuple[type[ArpWaitTimeoutError], tuple[Any, ...]]:
+        return type(self), (self.run_id, self.timeout, self.status)
+
+
+class ArpRunError(ArpApiError):
+    """A run ended, and did not succeed. Code, message, details and `retryable` are those of the run's own error.
+
+    `status` and `result` are the run's last; `output` is what was done until then, empty where there is nothing.
+    """
+
+    def __init__(self, status: RunStatus, result: RunResult) -> None:
+        error = result.error or ErrorDetail(code="unexplained", message="The service does not say why.")
+        super().__init__(error.code, error.message, details=error.details or None, raw=result.to_dict())
+        self.run_id = result.run_id
+        self.status = status
+        self.result = result
+        self.output: dict[str, Any] = result.output or {}
+
+    def __str__(self) -> str:
+        return f"Run {self.run_id!r} {self.status.state}: {super().__str__()}"
+
+    def __reduce__(self) -> tuple[type[ArpRunError], tuple[Any, ...]]:
+        return type(self), (self.status, self.result)
+
+
+class ArpRunFailedError(ArpRunError):
+    """The run failed."""
+
+
+class ArpRunCanceledError(ArpRunError):
+    """Somebody canceled the run."""
