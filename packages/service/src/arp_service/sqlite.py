@@ -12,7 +12,7 @@ import queue
 import re
 import sqlite3
 import threading
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import anyio.to_thread
@@ -47,6 +47,10 @@ class StoreTooNewError(Exception):
     """The file was written by a later release; this one must not touch it."""
 
 
+class _JobFailedError(Exception):
+    """A job of a group failed, and the group was undone."""
+
+
 class _Job(NamedTuple):
     work: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]
@@ -68,7 +72,8 @@ class Database:
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction shared with other writers; return its value once it is on the disk.
 
-        An exception of `work` undoes its own changes alone and is raised here.
+        An exception of `work` undoes its own changes alone and is raised here. `work` may be run a second time, its
+        first changes undone, where that of another writer failed.
 
         Raises:
             StoreUnavailableError: SQLite refused; nothing of `work` was kept.
@@ -222,15 +227,36 @@ def load_queries(file: Traversable) -> dict[str, str]:
 
 
 def _run_group(connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
+    """Run all in one transaction. Where one fails, each runs again, undone alone if it fails.
+
+    To be able to undo each costs two statements a job, for what hardly ever happens.
+    """
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        outcomes = [_run_in_savepoint(connection, job) for job in jobs]
-        connection.execute("COMMIT")
+        with suppress(_JobFailedError):
+            return _commit(connection, jobs, _run_job)
+        return _commit(connection, jobs, _run_in_savepoint)
     except Exception as error:  # noqa: BLE001 - raised again in the tasks that wait for these jobs
+        return [_Outcome(job, None, error) for job in jobs]
+
+
+def _commit(
+    connection: sqlite3.Connection, jobs: list[_Job], run: Callable[[sqlite3.Connection, _Job], _Outcome]
+) -> list[_Outcome]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes = [run(connection, job) for job in jobs]
+        connection.execute("COMMIT")
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        return [_Outcome(job, None, error) for job in jobs]
     return outcomes
+
+
+def _run_job(connection: sqlite3.Connection, job: _Job) -> _Outcome:
+    try:
+        return _Outcome(job, job.work(connection), None)
+    except Exception as error:
+        raise _JobFailedError from error
 
 
 def _run_in_savepoint(connection: sqlite3.Connection, job: _Job) -> _Outcome:
