@@ -12,6 +12,7 @@ import queue
 import re
 import sqlite3
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -22,11 +23,12 @@ from arp_service.errors import UnavailableError
 from arp_service.turns import A_TURN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
 T = TypeVar("T")
+Functions = Mapping[str, Callable[..., Any]]
 
 _log = structlog.get_logger(__name__)
 
@@ -34,6 +36,7 @@ _log = structlog.get_logger(__name__)
 _MAX_GROUP = 512
 # Another process (a backup, a shell) may hold the lock for so long.
 _BUSY_TIMEOUT_MS = 5000
+_NO_FUNCTIONS: Functions = {}
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql\Z")
 
 
@@ -65,9 +68,9 @@ class _Outcome(NamedTuple):
 class Database:
     """An open SQLite file. `write` and `read` run a function with a connection, off the event loop."""
 
-    def __init__(self, path: Path) -> None:
-        self._writer = _Worker(path, grouped=True)
-        self._reader = _Worker(path, grouped=False)
+    def __init__(self, path: Path, functions: Functions = _NO_FUNCTIONS) -> None:
+        self._writer = _Worker(path, functions, grouped=True)
+        self._reader = _Worker(path, functions, grouped=False)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction shared with other writers; return its value once it is on the disk.
@@ -102,8 +105,9 @@ class Database:
 class _Worker:
     """A thread that owns one connection."""
 
-    def __init__(self, path: Path, *, grouped: bool) -> None:
+    def __init__(self, path: Path, functions: Functions, *, grouped: bool) -> None:
         self._path = path
+        self._functions = functions
         self._grouped = grouped
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         name = "sqlite-writer" if grouped else "sqlite-reader"
@@ -129,6 +133,8 @@ class _Worker:
         """Work until closed. A connection that cannot be had, or broke for good, is an answer to every job."""
         try:
             with closing(connect(self._path)) as connection:
+                for name, function in self._functions.items():
+                    connection.create_function(name, -1, function, deterministic=True)
                 while (jobs := self._take()) is not None:
                     self._answer(_run_group(connection, jobs) if self._grouped else _run_each(connection, jobs))
         except sqlite3.Error as error:
@@ -187,8 +193,12 @@ def _text(raw: bytes) -> str:
 
 
 @asynccontextmanager
-async def open_database(path: Path, migrations: Traversable) -> AsyncIterator[Database]:
+async def open_database(
+    path: Path, migrations: Traversable, functions: Functions = _NO_FUNCTIONS
+) -> AsyncIterator[Database]:
     """Bring the file up to date with the numbered .sql files in `migrations`, and open it.
+
+    `functions` are what queries may call beside SQLite's own, by name; each gives the same for the same.
 
     Raises:
         StoreTooNewError: the file has migrations that this release does not know.
@@ -196,7 +206,7 @@ async def open_database(path: Path, migrations: Traversable) -> AsyncIterator[Da
     """
     with _translated():
         await anyio.to_thread.run_sync(migrate, path, migrations)
-    database = Database(path)
+    database = Database(path, functions)
     database.start()
     try:
         yield database

@@ -38,16 +38,16 @@ def reading() -> Iterator[None]:
         raise CorruptRecordError(message, details={"record": "a record"}) from exc
 
 
-def new_run_row(run: NewRun) -> tuple[Any, ...]:
+def new_run_row(run: NewRun) -> dict[str, Any]:
     """What `insert_run` takes."""
-    return (
-        run.run_id,
-        run.request,
-        _request_sum(run.run_id, run.idempotency_key, run.request),
-        to_microseconds(run.created_at),
-        run.runtime_profile,
-        run.idempotency_key,
-    )
+    return {
+        "run_id": run.run_id,
+        "request": run.request,
+        "request_sum": _request_sum(run.run_id, run.idempotency_key, run.request),
+        "created_at": to_microseconds(run.created_at),
+        "profile": run.runtime_profile,
+        "key": run.idempotency_key,
+    }
 
 
 def run_record(row: tuple[Any, ...]) -> RunRecord:
@@ -72,7 +72,7 @@ def _verified(row: tuple[Any, ...]) -> dict[str, Any]:
     position, run_id, state, request, request_sum, created, started, ended, instance_id = row[:9]
     result, result_sum, profile, key, stored_sum = row[11:16]
     covered = (position, run_id, state, created, started, ended, instance_id, row[9], row[10], profile)
-    if stored_sum is not None and row_sum(covered) != stored_sum:
+    if stored_sum is not None and row_sum(*covered) != stored_sum:
         raise _corrupt(f"state of run {run_id!r}")
     if _request_sum(run_id, key, request) != request_sum:
         raise _corrupt(f"request of run {run_id!r}")
@@ -89,8 +89,8 @@ def _verified(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def row_sum(covered: tuple[Any, ...]) -> int:
-    """The checksum of what `rows_to_sum` gives of a run."""
+def row_sum(*covered: object) -> int:
+    """The checksum of a run without its request and result; whatever writes a row has it made anew (`queries.sql`)."""
     return crc32(repr(covered).encode())
 
 

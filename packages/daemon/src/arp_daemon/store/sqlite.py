@@ -74,7 +74,7 @@ async def open_sqlite_store(path: Path) -> AsyncIterator[Store]:
     """
     await anyio.to_thread.run_sync(check_file, path)
     try:
-        async with open_database(path, MIGRATIONS) as database:
+        async with open_database(path, MIGRATIONS, {"row_sum": row_sum}) as database:
             store = SqliteStore(database)
             await store.check()
             async with marked_open(path):
@@ -100,9 +100,7 @@ class SqliteStore:
         rows = [(run, new_run_row(run)) for run in runs]
 
         def work(db: sqlite3.Connection) -> list[RunRecord | None]:
-            records = [_insert_run(db, run, row) for run, row in rows]
-            _sum_rows(db, [record.position for record in records if record is not None])
-            return records
+            return [_insert_run(db, run, row) for run, row in rows]
 
         return await self._database.write(work)
 
@@ -113,7 +111,6 @@ class SqliteStore:
 
         def work(db: sqlite3.Connection) -> None:
             db.executemany(_Q["start_run"], starts)
-            _sum_rows(db, [attempt.position for attempt in attempts])
             db.executemany(_Q["insert_attempt"], rows)
 
         await self._database.write(work)
@@ -130,7 +127,6 @@ class SqliteStore:
         def work(db: sqlite3.Connection) -> None:
             db.executemany(_Q["append_event"], events)
             db.executemany(_Q["end_run"], ends)
-            _sum_rows(db, [end.position for end in batch.ends])
             db.executemany(_Q["end_last_attempt"], last_attempts)
             db.executemany(_Q["end_attempt"], attempt_ends)
             if batch.cursor is not None:
@@ -141,12 +137,7 @@ class SqliteStore:
     async def request_cancel(self, positions: list[int], at: datetime) -> None:
         """See `Store`."""
         rows = [(to_microseconds(at), position) for position in positions]
-
-        def work(db: sqlite3.Connection) -> None:
-            db.executemany(_Q["request_cancel"], rows)
-            _sum_rows(db, positions)
-
-        await self._database.write(work)
+        await self._database.write(lambda db: db.executemany(_Q["request_cancel"], rows))
 
     async def find_run(self, run_id: str) -> RunRecord | None:
         """See `Store`."""
@@ -252,7 +243,7 @@ class SqliteStore:
             raise
 
 
-def _insert_run(db: sqlite3.Connection, run: NewRun, row: tuple[Any, ...]) -> RunRecord | None:
+def _insert_run(db: sqlite3.Connection, run: NewRun, row: dict[str, Any]) -> RunRecord | None:
     taken = db.execute(_Q["insert_run"], row).fetchone()
     if taken is None:
         return None
@@ -267,12 +258,6 @@ def _insert_run(db: sqlite3.Connection, run: NewRun, row: tuple[Any, ...]) -> Ru
         runtime_profile=run.runtime_profile,
         idempotency_key=run.idempotency_key,
     )
-
-
-def _sum_rows(db: sqlite3.Connection, positions: list[int]) -> None:
-    if positions:
-        rows = db.execute(_Q["rows_to_sum"], (json.dumps(positions),)).fetchall()
-        db.executemany(_Q["set_row_sum"], [(row_sum(row), row[0]) for row in rows])
 
 
 @contextmanager
