@@ -4,14 +4,21 @@ from __future__ import annotations
 
 _ERRORS = "0.1.0 lets a KeyError or a ValueError of its decoder out; here every failed call is an ArpApiError."
 _STRICT = "What is made from a dict is held against the contract; 0.1.0 takes what it knows, and raises a KeyError."
+_RAW = "`raw_client` is the httpx client that sends the calls, whatever it was made from."
+_IN_USE = "`with_headers` returns another client, and leaves the one that it is called on as it is; 0.1.0 changes both."
 _COUNT = "0.1.0 sends the schema's default as if it had been given; here what is absent stays absent. Both mean one."
 
 DIFFERENCES: dict[str, dict[str, str]] = {
     "documents": {
         "a free object that is empty": "Objects without a schema are dicts here; in 0.1.0 they are classes like dicts.",
+        "a result made by place": "Fields are in the order of the contract; 0.1.0 had sorted them.",
         "a missing field": _STRICT,
         "an unknown field": _STRICT,
         "an instance request of one": _COUNT,
+    },
+    "low_level_clients": {
+        **{f"{facade}: raw_client": _RAW for facade in ("daemon", "runtime", "tool_registry")},
+        **{f"{facade}: with_headers on one in use": _IN_USE for facade in ("daemon", "runtime", "tool_registry")},
     },
     "requests_sent": {"daemon.create_instances, the default: heard": _COUNT},
     "failures": {

@@ -223,6 +223,7 @@ tell(
 )
 tell("a result's artifacts", [(artifact.id, artifact.uri, artifact.type_) for artifact in result.artifacts])
 tell("a result made by names", RunResult(run_id="r1", ok=True))
+tell("a result made by place", RunResult(*(True, "r1")))
 tell("a free object that is empty", bool(RunResult.from_dict({"run_id": "r", "ok": True, "output": {}}).output))
 for what, call in {
     "a missing field": lambda: RunStatus.from_dict({"run_id": "r"}),

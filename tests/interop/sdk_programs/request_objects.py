@@ -64,10 +64,13 @@ for facade, requests in REQUESTS.items():
         made = make(**fields)
         tell(f"{what}: by names and by place", [made == make(*fields.values()), made == copy.copy(made)])
         tell(f"{what}: fields", {field: getattr(made, field) for field in fields})
+        for field in fields:
+            setattr(made, field, fields[field])
+        tell(f"{what}: as it was", made == make(**fields))
 
 paged = ListRunsRequest(page_size=1)
 tell("no page yet", [paged.page_token, ListRunsRequest().page_size])
-paged = ListRunsRequest(page_size=1, page_token="next")
+paged.page_token = "next"
 tell("the next page", [paged.page_size, paged.page_token])
 tell("equal, and not", [ListRunsRequest(page_size=1) == ListRunsRequest(1), ListRunsRequest(1) == ListRunsRequest(2)])
 
