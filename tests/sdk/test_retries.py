@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,7 @@ from hypothesis import strategies as st
 
 from arp_sdk import AsyncDaemonClient, DaemonClient, _retries, daemon, models, tool_registry
 from arp_sdk._retries import DEFAULT_RETRIES, LONGEST_WAIT, RETRY_WINDOW, Tries, parse_retry_after
-from arp_sdk._run_ids import new_run_id
 from arp_sdk.errors import ArpApiError, ArpConnectionError, ArpTimeoutError
-from arp_service.ids import ID_PATTERN, new_id
 from sdk.scripted import Answer, http, json, playing
 
 if TYPE_CHECKING:
@@ -165,15 +162,6 @@ async def test_a_run_has_the_same_id_at_each_try(caller: Caller) -> None:
     assert ids[3] > ids[0]
     assert ids[0].startswith("run_")
     assert RUN.run_id is models.UNSET
-
-
-def test_ids_are_like_those_that_a_daemon_assigns() -> None:
-    """So runs sort by their age, whoever named them."""
-    before, mine = new_id("run"), new_run_id()
-    assert re.fullmatch(ID_PATTERN, mine)
-    assert len(mine) == len(before)
-    assert before[:13] <= mine[:13] <= new_id("run")[:13]
-    assert set(mine[4:]) <= set("0123456789abcdefghjkmnpqrstvwxyz")
 
 
 async def test_every_run_of_a_batch_has_an_id(caller: Caller) -> None:

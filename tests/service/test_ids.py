@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arp_sdk._run_ids import new_run_id
 from arp_service.errors import InvalidRequestError
 from arp_service.ids import ID_PATTERN, check_id, new_id
 
@@ -47,3 +48,12 @@ def test_new_ids_are_valid_distinct_and_sort_by_age() -> None:
     assert all(check_id(i, "id") for i in ids)
     stamps = [i[:14] for i in ids]
     assert stamps == sorted(stamps)
+
+
+def test_ids_that_clients_make_are_like_those_that_a_daemon_assigns() -> None:
+    """So runs sort by their age, whoever named them."""
+    before, mine = new_id("run"), new_run_id()
+    assert re.fullmatch(ID_PATTERN, mine)
+    assert len(mine) == len(before)
+    assert before[:13] <= mine[:13] <= new_id("run")[:13]
+    assert set(mine[4:]) <= set("0123456789abcdefghjkmnpqrstvwxyz")
