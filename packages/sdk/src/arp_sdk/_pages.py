@@ -28,7 +28,7 @@ R = TypeVar("R", ListRunsRequest, ListRuntimeProfilesRequest)
 
 
 class RunFilter(TypedDict, total=False):
-    """Which runs are meant: those that fit all that is given. `page_size` is how many are asked for at a time."""
+    """Which runs are meant: those that fit all that is given."""
 
     state: list[RunState] | None
     runtime_profile: str | None
@@ -36,18 +36,17 @@ class RunFilter(TypedDict, total=False):
     """As `NAME=VALUE`; all of them must fit."""
     created_after: datetime | None
     created_before: datetime | None
-    page_size: int | None
 
 
 class SyncPages(SyncClient):
     """A blocking client that reads lists to their end."""
 
-    def iter_runs(self, **only: Unpack[RunFilter]) -> Generator[RunStatus, None, None]:
+    def iter_runs(self, *, page_size: int | None = None, **only: Unpack[RunFilter]) -> Generator[RunStatus, None, None]:
         """Yield the runs that fit, newest first. Those submitted meanwhile do not disturb it, and are not among them.
 
-        Takes what `list_runs` takes, but for the page token.
+        Takes what `list_runs` takes, but for the page token; `page_size` is how many are asked for at a time.
         """
-        request: ListRunsRequest | None = ListRunsRequest(**only)
+        request: ListRunsRequest | None = ListRunsRequest(page_size=page_size, **only)
         while request is not None:
             page = self._call(LIST_RUNS, request)
             yield from page.runs
@@ -65,12 +64,14 @@ class SyncPages(SyncClient):
 class AsyncPages(AsyncClient):
     """An async client that reads lists to their end."""
 
-    async def iter_runs(self, **only: Unpack[RunFilter]) -> AsyncGenerator[RunStatus, None]:
+    async def iter_runs(
+        self, *, page_size: int | None = None, **only: Unpack[RunFilter]
+    ) -> AsyncGenerator[RunStatus, None]:
         """Yield the runs that fit, newest first. Those submitted meanwhile do not disturb it, and are not among them.
 
-        Takes what `list_runs` takes, but for the page token.
+        Takes what `list_runs` takes, but for the page token; `page_size` is how many are asked for at a time.
         """
-        request: ListRunsRequest | None = ListRunsRequest(**only)
+        request: ListRunsRequest | None = ListRunsRequest(page_size=page_size, **only)
         while request is not None:
             page = await self._call(LIST_RUNS, request)
             for run in page.runs:

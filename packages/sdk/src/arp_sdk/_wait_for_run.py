@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
-
-import anyio
 
 from arp_sdk._async import AsyncClient
 from arp_sdk._sync import SyncClient
@@ -45,7 +42,7 @@ class SyncWaitForRun(SyncClient):
                 waiter.failed(exc)
             if waiter.ended is not None:
                 return waiter.ended
-            time.sleep(waiter.pause())
+            self._pause(waiter.pause())
 
 
 class AsyncWaitForRun(AsyncClient):
@@ -76,4 +73,4 @@ class AsyncWaitForRun(AsyncClient):
                 waiter.failed(exc)
             if waiter.ended is not None:
                 return waiter.ended
-            await anyio.sleep(waiter.pause())
+            await self._pause(waiter.pause())
