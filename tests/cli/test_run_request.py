@@ -1,4 +1,4 @@
-"""From the options of `arpctl run` to a RunRequest."""
+"""From the options of `arpctl run` to what the SDK takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from arp_cli.errors import UsageError
-from arp_cli.run_request import RunOptions, build_request, read_goal
+from arp_cli.run_request import RunOptions, read_goal, read_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def test_what_is_not_given_is_not_sent() -> None:
     """The daemon's own defaults apply."""
-    assert build_request("g", RunOptions()).to_dict() == {"input": {"goal": "g"}}
+    assert set(read_options(RunOptions()).values()) == {None}
 
 
-def test_each_option_has_its_place_in_the_request(tmp_path: Path) -> None:
+def test_each_option_is_one_of_the_sdk(tmp_path: Path) -> None:
     """Every option reaches the wire."""
     file = tmp_path / "data.json"
     file.write_text('{"k": [1]}')
@@ -35,13 +35,18 @@ def test_each_option_has_its_place_in_the_request(tmp_path: Path) -> None:
         label=("x=1", "y=a=b", "z="),
         run_id="r1",
     )
-    assert build_request("g", options).to_dict() == {
+    assert read_options(options) == {
         "run_id": "r1",
-        "input": {"goal": "g", "context": {"a": 1}, "data": {"k": [1]}},
-        "runtime_selector": {"runtime_profile": "p", "instance_id": "i"},
-        "limits": {"timeout_ms": 0, "max_steps": 2, "max_tokens": 3},
-        "tool_policy": {"allow_tool_ids": ["t1", "t2"], "deny_tool_ids": ["t3"]},
-        "metadata": {"labels": {"x": "1", "y": "a=b", "z": ""}},
+        "context": {"a": 1},
+        "data": {"k": [1]},
+        "profile": "p",
+        "instance_id": "i",
+        "timeout_ms": 0,
+        "max_steps": 2,
+        "max_tokens": 3,
+        "allow_tool_ids": ("t1", "t2"),
+        "deny_tool_ids": ("t3",),
+        "labels": {"x": "1", "y": "a=b", "z": ""},
     }
 
 
@@ -60,7 +65,7 @@ def test_each_option_has_its_place_in_the_request(tmp_path: Path) -> None:
 def test_an_option_that_makes_no_sense_is_named(options: RunOptions, reason: str) -> None:
     """The message says which option, and why."""
     with pytest.raises(UsageError) as caught:
-        build_request("g", options)
+        read_options(options)
     assert str(caught.value).startswith(reason)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from arp_cli.session import Session
     from arp_cli.view import View
-    from arp_sdk import AsyncDaemonClient
+    from arp_sdk import AsyncDaemonClient, AsyncRunHandle
     from arp_sdk.models import RunStatus
 
 # How often a run that waits is asked whether it still does.
@@ -29,8 +29,8 @@ _STATE_PERIOD_S = 1.0
 _SIGNAL_BASE = 128
 
 
-def follow_run(session: Session, find: Callable[[AsyncDaemonClient], Awaitable[RunStatus]]) -> int:
-    """Show the run that `find` submits or looks up until it ends, then its result; return the exit code.
+def follow_run(session: Session, find: Callable[[AsyncDaemonClient], Awaitable[AsyncRunHandle]]) -> int:
+    """Show the run that `find` submits or comes back to until it ends, then its result; return the exit code.
 
     Raises:
         ArpApiError: the daemon refuses, or cannot be reached any more.
@@ -38,14 +38,15 @@ def follow_run(session: Session, find: Callable[[AsyncDaemonClient], Awaitable[R
     return anyio.run(_follow_run, session, find)
 
 
-async def _follow_run(session: Session, find: Callable[[AsyncDaemonClient], Awaitable[RunStatus]]) -> int:
+async def _follow_run(session: Session, find: Callable[[AsyncDaemonClient], Awaitable[AsyncRunHandle]]) -> int:
     async with session.async_client() as client:
-        status = await find(client)
-        run_id = status.run_id
+        run = await find(client)
+        run_id = run.run_id
+        status = await run.status()
         session.note(run_id, "bold")
         try:
             with open_view(session) as view:
-                left_by = await _watch(client, status, view)
+                left_by = await _watch(run, status, view)
         except (ArpConnectionError, ArpTimeoutError) as exc:
             code = report(exc, session)
             _tell_how_to_return(session, "The run is not lost.", run_id)
@@ -54,20 +55,20 @@ async def _follow_run(session: Session, find: Callable[[AsyncDaemonClient], Awai
             _tell_how_to_return(session, "You left; the run goes on.", run_id)
             return _SIGNAL_BASE + left_by
         result = await client.get_run_result(run_id)
-        status = await client.get_run_status(run_id)
+        status = await run.status()
     show_end(session, status, result)
     return exit_code_of(status.state, result)
 
 
-async def _watch(client: AsyncDaemonClient, status: RunStatus, view: View) -> int:
+async def _watch(run: AsyncRunHandle, status: RunStatus, view: View) -> int:
     """Show events until the last one, and return 0; or the number of the signal that ended it before."""
     failure: ArpApiError | None = None
     left_by: list[int] = []
     async with anyio.create_task_group() as tasks:
         await tasks.start(_leave_on_signal, tasks.cancel_scope, left_by)
-        tasks.start_soon(_tell_states, client, status, view)
+        tasks.start_soon(_tell_states, run, status, view)
         try:
-            async with aclosing(client.iter_run_events(status.run_id)) as events:
+            async with aclosing(run.events()) as events:
                 async for event in events:
                     view.tell_state(RunState.RUNNING)
                     view.show(event)
@@ -89,13 +90,13 @@ async def _leave_on_signal(
             scope.cancel()
 
 
-async def _tell_states(client: AsyncDaemonClient, status: RunStatus, view: View) -> None:
+async def _tell_states(run: AsyncRunHandle, status: RunStatus, view: View) -> None:
     """Tell the view as soon as a run that waits does so no more; before its first event nothing else tells."""
     while status.state is RunState.QUEUED:
         await anyio.sleep(_STATE_PERIOD_S)
         # Whether the daemon is gone shall be found out by whoever follows the events.
         with suppress(ArpApiError):
-            status = await client.get_run_status(status.run_id)
+            status = await run.status()
     view.tell_state(RunState.RUNNING)
 
 

@@ -1,29 +1,19 @@
-"""From the options of `arpctl run` to a RunRequest."""
+"""From the options of `arpctl run` to those of `DaemonClient.run`."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from cyclopts import Group, Parameter
 
 from arp_cli.errors import UsageError
-from arp_sdk.models import (
-    UNSET,
-    Metadata,
-    RunRequest,
-    RunRequestInput,
-    RunRequestLimits,
-    RunRequestRuntimeSelector,
-    RunRequestToolPolicy,
-    UnsetType,
-)
 
-T = TypeVar("T")
-M = TypeVar("M", bound=msgspec.Struct)
+if TYPE_CHECKING:
+    from arp_sdk.daemon import DaemonRunOptions
 
 _INPUT = Group("Input", sort_key=1)
 _PLACE = Group("Where it runs", sort_key=2)
@@ -72,46 +62,25 @@ def read_goal(goal: str) -> str:
     return sys.stdin.read().strip() if goal == "-" else goal
 
 
-def build_request(goal: str, options: RunOptions) -> RunRequest:
-    """Return the request. What is not given is left to the daemon.
+def read_options(options: RunOptions) -> DaemonRunOptions:
+    """Return what `DaemonClient.run` takes. What is not given is left to the daemon.
 
     Raises:
         UsageError: an option is not what it must be.
     """
-    return RunRequest(
-        input_=RunRequestInput(
-            goal=goal,
-            context=_read_object("--context", options.context),
-            data=_read_object("--data", options.data),
-        ),
-        run_id=_or_unset(options.run_id),
-        runtime_selector=_unless_empty(
-            RunRequestRuntimeSelector(
-                runtime_profile=_or_unset(options.profile), instance_id=_or_unset(options.instance)
-            )
-        ),
-        limits=_unless_empty(
-            RunRequestLimits(
-                timeout_ms=_or_unset(options.timeout_ms),
-                max_steps=_or_unset(options.max_steps),
-                max_tokens=_or_unset(options.max_tokens),
-            )
-        ),
-        tool_policy=_unless_empty(
-            RunRequestToolPolicy(
-                allow_tool_ids=list(options.allow_tool) or UNSET, deny_tool_ids=list(options.deny_tool) or UNSET
-            )
-        ),
-        metadata=_unless_empty(Metadata(labels=read_labels(options.label) or UNSET)),
-    )
-
-
-def _or_unset(value: T | None) -> T | UnsetType:
-    return UNSET if value is None else value
-
-
-def _unless_empty(model: M) -> M | UnsetType:
-    return UNSET if model == type(model)() else model
+    return {
+        "context": _read_object("--context", options.context),
+        "data": _read_object("--data", options.data),
+        "profile": options.profile,
+        "instance_id": options.instance,
+        "timeout_ms": options.timeout_ms,
+        "max_steps": options.max_steps,
+        "max_tokens": options.max_tokens,
+        "allow_tool_ids": options.allow_tool or None,
+        "deny_tool_ids": options.deny_tool or None,
+        "labels": read_labels(options.label) or None,
+        "run_id": options.run_id,
+    }
 
 
 def read_labels(labels: tuple[str, ...]) -> dict[str, str]:
@@ -129,10 +98,10 @@ def read_labels(labels: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _read_object(option: str, text: str | None) -> dict[str, Any] | UnsetType:
+def _read_object(option: str, text: str | None) -> dict[str, Any] | None:
     """Read a JSON object from the text, or from the file that it names."""
     if text is None:
-        return UNSET
+        return None
     try:
         source = _read_file(text[1:]) if text.startswith("@") else text
         value = msgspec.json.decode(source)

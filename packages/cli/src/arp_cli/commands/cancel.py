@@ -1,9 +1,8 @@
 """`arpctl cancel`."""
 
-from contextlib import aclosing
+from contextlib import suppress
 from typing import Annotated
 
-import anyio
 from cyclopts import Parameter
 from rich.text import Text
 
@@ -11,6 +10,7 @@ from arp_cli.exit_codes import ExitCode
 from arp_cli.session import Session
 from arp_cli.state_styles import state_text
 from arp_cli.terminal_text import clean
+from arp_sdk import ArpWaitTimeoutError
 from arp_sdk.models import RunState, RunStatus
 
 EXAMPLES = """
@@ -34,7 +34,7 @@ def cancel(run_id: str, /, *, session: Annotated[Session, Parameter(parse=False)
     run_id
         The run; see `arpctl runs`.
     """
-    status = anyio.run(_cancel, session, run_id)
+    status = _cancel(session, run_id)
     if session.json:
         session.write_json(status.to_dict())
     else:
@@ -45,13 +45,9 @@ def cancel(run_id: str, /, *, session: Annotated[Session, Parameter(parse=False)
     return ExitCode.FAILED
 
 
-async def _cancel(session: Session, run_id: str) -> RunStatus:
-    async with session.async_client() as client:
-        status = await client.cancel_run(run_id)
-        if status.state not in _OPEN:
-            return status
-        with session.wait("canceling"), anyio.move_on_after(_WAIT_S):
-            async with aclosing(client.iter_run_events(run_id)) as events:
-                async for _ in events:
-                    pass
-        return await client.get_run_status(run_id)
+def _cancel(session: Session, run_id: str) -> RunStatus:
+    with session.client() as client:
+        status = client.cancel_run(run_id)
+        with session.wait("canceling"), suppress(ArpWaitTimeoutError):
+            status = client.wait_for_run(run_id, _WAIT_S)
+    return status

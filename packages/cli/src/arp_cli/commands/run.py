@@ -6,10 +6,9 @@ from cyclopts import Parameter
 
 from arp_cli.exit_codes import ExitCode
 from arp_cli.following import follow_run
-from arp_cli.run_request import RunOptions, build_request, read_goal
+from arp_cli.run_request import RunOptions, read_goal, read_options
 from arp_cli.session import Session
-from arp_sdk import AsyncDaemonClient
-from arp_sdk.models import RunStatus
+from arp_sdk import AsyncDaemonClient, AsyncRunHandle, RunHandle
 
 _NO_OPTIONS = RunOptions()
 
@@ -45,21 +44,20 @@ def run(
     detach
         Only submit the run, and print its id.
     """
-    request = build_request(read_goal(goal), options)
+    what, how = read_goal(goal), read_options(options)
     if detach:
         with session.client() as client:
-            status = client.submit_run(request)
-        _print_submitted(session, status)
+            _print_submitted(session, client.run(what, **how))
         return ExitCode.OK
 
-    async def submit(client: AsyncDaemonClient) -> RunStatus:
-        return await client.submit_run(request)
+    async def submit(client: AsyncDaemonClient) -> AsyncRunHandle:
+        return await client.run(what, **how)
 
     return follow_run(session, submit)
 
 
-def _print_submitted(session: Session, status: RunStatus) -> None:
+def _print_submitted(session: Session, run: RunHandle) -> None:
     if session.json:
-        session.write_json(status.to_dict())
+        session.write_json(run.status().to_dict())
     else:
-        session.out.print(status.run_id, soft_wrap=True)
+        session.out.print(run.run_id, soft_wrap=True)

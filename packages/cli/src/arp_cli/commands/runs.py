@@ -9,14 +9,15 @@ from arp_cli.exit_codes import ExitCode
 from arp_cli.run_request import read_labels
 from arp_cli.session import Session
 from arp_cli.tables import list_runs
-from arp_sdk import DaemonClient
-from arp_sdk.models import UNSET, Pagination, RunListResponse, RunState, RunStatus
+from arp_sdk.daemon import RunFilter
+from arp_sdk.models import UNSET, RunListResponse, RunState
 
 EXAMPLES = """
 Examples:
 
   arpctl runs
   arpctl runs --limit 100
+  arpctl runs --all --label team=blue
   arpctl runs --state queued --state running
   arpctl runs --profile default --label team=blue
   arpctl runs --state failed --json | jq -r '.runs[].run_id'
@@ -24,7 +25,7 @@ Examples:
 
 _DEFAULT_LIMIT = 20
 # The most that the standard lets a page hold.
-_MAX_PAGE = 1000
+_MAX_LIMIT = 1000
 
 
 class _Filter(NamedTuple):
@@ -33,6 +34,14 @@ class _Filter(NamedTuple):
     states: tuple[RunState, ...] = ()
     profile: str | None = None
     labels: tuple[str, ...] = ()
+
+    def read(self) -> RunFilter:
+        """As the SDK takes it."""
+        return {
+            "state": list(self.states) or None,
+            "runtime_profile": self.profile,
+            "label": list(self.labels) or None,
+        }
 
     def words(self) -> list[str]:
         """The options that ask for it."""
@@ -44,7 +53,8 @@ class _Filter(NamedTuple):
 
 def runs(
     *,
-    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = _DEFAULT_LIMIT,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=_MAX_LIMIT))] = _DEFAULT_LIMIT,
+    every: Annotated[bool, Parameter(name="--all")] = False,
     page_token: str | None = None,
     state: tuple[RunState, ...] = (),
     profile: Annotated[str | None, Parameter(metavar="NAME")] = None,
@@ -56,7 +66,9 @@ def runs(
     Parameters
     ----------
     limit
-        How many at most.
+        How many at most; 1000 are the most.
+    every
+        All that fit, however many.
     page_token
         Go on where an earlier list ended; it says with which token.
     state
@@ -68,7 +80,10 @@ def runs(
     """
     only = _Filter(state, profile, tuple(f"{name}={value}" for name, value in read_labels(label).items()))
     with session.client() as client, session.wait("reading runs"):
-        found = _read(client, only, limit, page_token)
+        if every:
+            found = RunListResponse(runs=list(client.iter_runs(**only.read(), page_size=_MAX_LIMIT)))
+        else:
+            found = client.list_runs(**only.read(), page_size=limit, page_token=page_token)
     if session.json:
         session.write_json(found.to_dict())
         return ExitCode.OK
@@ -85,21 +100,3 @@ def runs(
         more = session.command("runs", *only.words(), "--limit", str(limit), "--page-token", token)
         session.note(f"There are more:  {more}", "dim")
     return ExitCode.OK
-
-
-def _read(client: DaemonClient, only: _Filter, limit: int, token: str | None) -> RunListResponse:
-    """Read as many pages as it takes; what comes back is like one page of that size."""
-    found: list[RunStatus] = []
-    while True:
-        page = client.list_runs(
-            page_size=min(limit - len(found), _MAX_PAGE),
-            page_token=token,
-            state=list(only.states) or None,
-            runtime_profile=only.profile,
-            label=list(only.labels) or None,
-        )
-        found.extend(page.runs)
-        following = UNSET if page.pagination is UNSET else page.pagination.next_page_token
-        if following is UNSET or not page.runs or len(found) >= limit:
-            return RunListResponse(runs=found, pagination=Pagination(next_page_token=following))
-        token = following

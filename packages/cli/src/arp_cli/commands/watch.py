@@ -6,8 +6,7 @@ from cyclopts import Parameter
 
 from arp_cli.following import follow_run
 from arp_cli.session import Session
-from arp_sdk import AsyncDaemonClient
-from arp_sdk.models import RunStatus
+from arp_sdk import AsyncDaemonClient, AsyncRunHandle
 
 EXAMPLES = """
 Example:
@@ -27,7 +26,7 @@ def watch(run_id: str, /, *, session: Annotated[Session, Parameter(parse=False)]
         The run; see `arpctl runs`.
     """
 
-    async def look_up(client: AsyncDaemonClient) -> RunStatus:
-        return await client.get_run_status(run_id)
+    async def come_back(client: AsyncDaemonClient) -> AsyncRunHandle:
+        return client.run_handle(run_id)
 
-    return follow_run(session, look_up)
+    return follow_run(session, come_back)
