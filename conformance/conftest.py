@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+
+from conformance.goals import not_applicable
+from conformance.operations import KINDS
+from conformance.plugin import OURS, SERVICES
 from conformance.programs import serving
-from conformance.service import Service, new_id, read
+from conformance.service import Json, Service, new_id, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +26,6 @@ class MakeProfile(Protocol):
     def __call__(self, **body: Any) -> str: ...
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The URLs of services that run already, and how much is made up for them."""
-    for kind in ("runtime", "daemon"):
-        parser.addoption(f"--{kind}-url", help=f"base URL of the {kind} to judge; without it, ours is started")
-    parser.addoption("--max-examples", type=int, default=50, help="cases that Schemathesis makes up an operation")
-
-
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """A folder with a short path: that of a Unix socket must fit into 107 bytes."""
@@ -37,7 +35,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def runtime(request: pytest.FixtureRequest, folder: Path) -> Iterator[Service]:
-    """The runtime that is judged."""
+    """The runtime that is judged, or that helps to judge a daemon."""
     with _judged(request, "runtime", folder) as service:
         yield service
 
@@ -46,19 +44,34 @@ def runtime(request: pytest.FixtureRequest, folder: Path) -> Iterator[Service]:
 def daemon(request: pytest.FixtureRequest, folder: Path) -> Iterator[Service]:
     """The daemon that is judged."""
     with _judged(request, "daemon", folder, "--data-dir", str(folder / "data")) as service:
+        profile = request.config.getoption("--runtime-profile")
+        if profile:
+            service.selector = {"runtime_profile": profile}
+        elif not service.features and request.config.getoption("--helper-runtime-url"):
+            service.selector = {"instance_id": _register(service, request.getfixturevalue("runtime"))}
+        yield service
+        if "instance_id" in service.selector:
+            service.http.delete(f"/v1/instances/{service.selector['instance_id']}")
+
+
+@pytest.fixture(scope="session")
+def tool_registry(request: pytest.FixtureRequest, folder: Path) -> Iterator[Service]:
+    """The tool registry that is judged."""
+    with _judged(request, "tool-registry", folder) as service:
         yield service
 
 
-@pytest.fixture(params=["runtime", "daemon"])
+@pytest.fixture
 def service(request: pytest.FixtureRequest) -> Service:
-    """One after the other: what is asked of both."""
-    found: Service = request.getfixturevalue(request.param)
+    """Each kind that is judged, one after the other: what is asked of all."""
+    found: Service = request.getfixturevalue(request.param.replace("-", "_"))
     return found
 
 
 @pytest.fixture
 def make_profile(daemon: Service) -> Iterator[MakeProfile]:
     """Puts a new profile and returns its name; at the end it is gone, and what was launched from it."""
+    daemon.need_arp_exec()
     names: list[str] = []
 
     def make(**body: Any) -> str:
@@ -79,9 +92,24 @@ def make_profile(daemon: Service) -> Iterator[MakeProfile]:
 
 @contextmanager
 def _judged(request: pytest.FixtureRequest, kind: str, folder: Path, *options: str) -> Iterator[Service]:
-    given: str | None = request.config.getoption(f"--{kind}-url")
+    option = request.config.getoption
+    given: str | None = option(f"--{kind}-url") or (kind == "runtime" and option("--helper-runtime-url")) or None
+    if not given and (kind not in OURS or any(option(f"--{other}-url") for other in KINDS)):
+        not_applicable(f"needs a {kind} that the service can reach: name one with --runtime-url")
     log = folder / f"{kind}.log"
     with nullcontext(given) if given else serving(f"arp-{kind}", log, *options) as url:
-        service = Service(kind, url)
-        with service.http:
+        token = option("--token") or os.environ.get("ARP_TOKEN")
+        service = Service(kind, url, token if option(f"--{kind}-url") else None)
+        service.run_timeout_s = option("--run-timeout")
+        request.config.stash[SERVICES][kind] = service
+        service.choose_goals(option("--goal"), option("--long-goal"), option("--failing-goal"))
+        try:
             yield service
+        finally:
+            service.close()
+
+
+def _register(daemon: Service, runtime: Service) -> str:
+    response = daemon.http.post("/v1/instances:register", json={"runtime_api_endpoint": runtime.base_url})
+    answer: Json = read(response, "daemon/instances/instance_register_response")
+    return str(answer["instance"]["instance_id"])

@@ -1,9 +1,24 @@
-"""Health and version."""
+"""Health and version, and what an error looks like: what can be asked of any service without changing anything."""
 
 from __future__ import annotations
 
 import pytest
-from conformance.service import Service, read
+
+from conformance.goals import not_applicable
+from conformance.judgement import NotMetError
+from conformance.service import Service, new_id, read
+
+_FEATURES = {
+    "runtime": {"runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel"},
+    "daemon": {
+        *("run.events", "run.events.ndjson", "run.events.on_disconnect", "run.cancel"),
+        *("runs.batch", "runs.filter", "runs.cancel", "runs.idempotency_key"),
+    },
+}
+# The programs that have to have them.
+_OURS = {"arp-runtime", "arp-daemon"}
+# A thing of which there is none with a new id, and a path that the standard protects.
+_THINGS = {"runtime": "/v1/runs/", "daemon": "/v1/runs/", "tool-registry": "/v1/tools/"}
 
 
 @pytest.mark.requirement("health.answer")
@@ -19,17 +34,37 @@ def test_version_lists_v1(service: Service) -> None:
     assert "v1" in version["supported_api_versions"]
 
 
+@pytest.mark.requirement("errors.envelope")
+def test_what_is_not_there_is_an_error_envelope(service: Service) -> None:
+    """A thing that does not exist is told as an error. (The contract looks at its body, as at that of every error.)"""
+    response = service.http.get(_THINGS[service.kind] + new_id("nothing"))
+    if response.is_success:
+        raise NotMetError(f"what does not exist is an error, not {response.status_code}")
+
+
+@pytest.mark.requirement("auth.open")
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/version"])
+def test_health_and_version_need_no_token(service: Service, path: str) -> None:
+    """Whoever watches a service needs no token of it."""
+    response = service.without_token.get(path)
+    if not response.is_success:
+        raise NotMetError(f"{path} is told without a token, not refused with {response.status_code}")
+
+
+@pytest.mark.requirement("auth.challenge")
+def test_who_has_no_token_is_told_what_is_asked_for(service: Service) -> None:
+    """Where a token is needed: by anybody, or by who comes through a proxy. (The contract sees to what a 401 has.)"""
+    for headers in ({}, {"X-Forwarded-For": "192.0.2.1"}):
+        path = _THINGS[service.kind] + new_id("nothing")
+        if service.without_token.get(path, headers=headers).status_code in {401, 403}:
+            return
+    not_applicable("the service asks for no token")
+
+
 @pytest.mark.requirement("version.features")
-@pytest.mark.parametrize(
-    ("kind", "features"),
-    [
-        ("runtime", {"runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel"}),
-        ("daemon", {"run.events", "run.events.ndjson", "run.events.on_disconnect", "run.cancel"}),
-        ("daemon", {"runs.batch", "runs.filter", "runs.cancel", "runs.idempotency_key"}),
-    ],
-)
-def test_additions_are_announced(kind: str, features: set[str], request: pytest.FixtureRequest) -> None:
+def test_additions_are_announced(service: Service) -> None:
     """A client that knows our additions finds out whether they are here."""
-    service: Service = request.getfixturevalue(kind)
-    version = read(service.http.get("/v1/version"), "common/version_info")
-    assert set(version["extensions"]["arp.features"]) >= features
+    if not service.features and service.version.get("service_name") not in _OURS:
+        not_applicable("the service announces no additions")
+    missing = _FEATURES[service.kind] - service.features
+    assert not missing, f'`extensions["arp.features"]` lacks {sorted(missing)}'

@@ -16,20 +16,20 @@ _ASKED = "What is (19*23)?"
 @pytest.mark.parametrize("timeout_ms", [0, 100])
 def test_a_run_that_takes_too_long_is_ended(service: Service, timeout_ms: int) -> None:
     """It fails, long before its work would be done."""
-    status, result = service.run("wait 600 s", limits={"timeout_ms": timeout_ms})
+    status, result = service.run(service.goals.need_long(), limits={"timeout_ms": timeout_ms})
     assert (status["state"], result["error"]["code"]) == ("failed", "limit_exceeded")
 
 
 @pytest.mark.requirement("limits.timeout")
 def test_a_run_that_keeps_its_time_is_left_alone(service: Service) -> None:
     """A limit that is not reached changes nothing."""
-    assert service.run(_ASKED, limits={"timeout_ms": 30_000})[0]["state"] == "succeeded"
+    assert service.run(service.goals.short, limits={"timeout_ms": 30_000})[0]["state"] == "succeeded"
 
 
 @pytest.mark.requirement("limits.steps")
 def test_a_run_that_takes_too_many_steps_is_ended(service: Service) -> None:
     """It fails with the step that it may take, and its events show no second one, nor a tool call."""
-    run_id = service.submit(_ASKED, limits={"max_steps": 1})["run_id"]
+    run_id = service.submit(service.goals.of_arp(_ASKED), limits={"max_steps": 1})["run_id"]
     events = service.events(run_id)
     result = service.result(run_id)
     assert (result["ok"], result["error"]["code"]) == (False, "limit_exceeded")
@@ -41,7 +41,7 @@ def test_a_run_that_takes_too_many_steps_is_ended(service: Service) -> None:
 @pytest.mark.parametrize("max_tokens", [1, 3])
 def test_a_run_that_emits_too_many_tokens_is_ended(service: Service, max_tokens: int) -> None:
     """It fails with the tokens that it may emit, and its events show no more of them."""
-    run_id = service.submit("count to 50 quickly", limits={"max_tokens": max_tokens})["run_id"]
+    run_id = service.submit(service.goals.of_arp("count to 50 quickly"), limits={"max_tokens": max_tokens})["run_id"]
     tokens = [event for event in service.events(run_id) if event.event == "token"]
     result = service.result(run_id)
     assert result["error"]["code"] == "limit_exceeded"
@@ -70,11 +70,11 @@ def test_a_tool_that_is_not_allowed_is_not_called(service: Service, allowed: lis
 @pytest.mark.parametrize("policy", [{"allow_tool_ids": ["calculator"]}, {"deny_tool_ids": ["clock"]}, {}])
 def test_a_tool_that_is_allowed_is_called(service: Service, policy: dict[str, list[str]]) -> None:
     """What the policy does not forbid works."""
-    assert service.run(_ASKED, tool_policy=policy)[0]["state"] == "succeeded"
+    assert service.run(service.goals.of_arp(_ASKED), tool_policy=policy)[0]["state"] == "succeeded"
 
 
 def _error_code(service: Service, policy: dict[str, Any]) -> str:
-    run_id = service.submit(_ASKED, tool_policy=policy)["run_id"]
+    run_id = service.submit(service.goals.of_arp(_ASKED), tool_policy=policy)["run_id"]
     assert "437" not in str([event.data.get("data") for event in service.events(run_id)])
     code: str = service.result(run_id)["error"]["code"]
     return code

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
 from conformance.openapi_run import KINDS, configuration, entries, run
 from conformance.programs import serving
 

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
+
 from conformance.event_stream import read_events
 from conformance.schemas import assert_valid
 from conformance.test_openapi_document import document_of
@@ -26,7 +27,7 @@ def media_types(service: Service, path: str) -> set[str]:
 def test_the_stream_of_all_events_is_as_the_document_says(runtime: Service) -> None:
     """Server-sent events, each a RunEvent under a cursor of its own; a cursor leads back to what follows it."""
     for _ in range(_RUNS):
-        runtime.run("What is (19*23)?")
+        runtime.run(runtime.goals.of_arp("What is (19*23)?"))
     with runtime.http.stream("GET", "/v1/events") as response:
         assert response.headers["content-type"].partition(";")[0] in media_types(runtime, "/v1/events")
         first = list(islice(read_events(response), _EVENTS))
@@ -43,7 +44,7 @@ def test_the_stream_of_all_events_is_as_the_document_says(runtime: Service) -> N
 def test_the_stream_of_a_run_is_as_the_document_says(service: Service, parameters: dict[str, str]) -> None:
     """Each event is a RunEvent, while the run goes on; then the reader leaves, and the run is canceled."""
     path = "/v1/runs/{run_id}/events"
-    run_id = service.submit("count to 100000 slowly")["run_id"]
+    run_id = service.submit(service.goals.of_arp("count to 100000 slowly"))["run_id"]
     with service.http.stream("GET", path.format(run_id=run_id), params=parameters) as response:
         assert response.headers["content-type"].partition(";")[0] in media_types(service, path)
         events = list(islice(read_events(response), _EVENTS))
@@ -56,7 +57,7 @@ def test_the_stream_of_a_run_is_as_the_document_says(service: Service, parameter
 @pytest.mark.requirement("openapi.kept")
 def test_the_followed_output_of_an_instance_is_as_the_document_says(daemon: Service) -> None:
     """A text, which comes while the instance lives."""
-    _status, _result = daemon.run("What is (19*23)?")
+    _status, _result = daemon.run(daemon.goals.of_arp("What is (19*23)?"))
     instance = daemon.http.get("/v1/instances").json()["instances"][0]["instance_id"]
     path = "/v1/instances/{instance_id}/logs"
     with daemon.http.stream("GET", path.format(instance_id=instance), params={"follow": "true"}) as response:

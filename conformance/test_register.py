@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conformance.service import Service, read, read_error
+
+from conformance.service import Service, new_id, read, read_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PATH = "/v1/instances:register"
+
+
+def _ids(daemon: Service) -> set[str]:
+    return {instance["instance_id"] for instance in daemon.http.get("/v1/instances").json()["instances"]}
+
+
+def _find(daemon: Service, instance: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = read(daemon.http.get("/v1/instances"), "daemon/instances/instance_list_response")["instances"]
+    return [found for found in listed if found["instance_id"] == instance["instance_id"]]
 
 
 def _register(daemon: Service, runtime: Service, **body: Any) -> dict[str, Any]:
@@ -17,23 +30,74 @@ def _register(daemon: Service, runtime: Service, **body: Any) -> dict[str, Any]:
     return instance
 
 
-@pytest.mark.requirement("instances.register", "instances.list", "instances.delete", "instances.not_ours")
-def test_a_registered_runtime_gets_runs(daemon: Service, runtime: Service) -> None:
-    """It executes what is meant for it; deleted, it is forgotten and serves on."""
+@pytest.fixture
+def nothing_new(daemon: Service) -> Iterator[None]:
+    """Clears away what a daemon registered although it should not have. Others would call what we name here."""
+    daemon.need_arp_exec()
+    before = _ids(daemon)
+    yield
+    for instance_id in _ids(daemon) - before:
+        daemon.http.delete(f"/v1/instances/{instance_id}")
+
+
+@pytest.fixture
+def registered(daemon: Service, runtime: Service) -> Iterator[dict[str, Any]]:
+    """The runtime, registered with the daemon under a name; at the end it is not, any more."""
     instance = _register(daemon, runtime, runtime_name="by-hand", metadata={"labels": {"team": "search"}})
-    assert (instance["state"], instance["managed"]) == ("ready", False)
-    assert instance["metadata"] == {"labels": {"team": "search"}}
-    listed = read(daemon.http.get("/v1/instances"), "daemon/instances/instance_list_response")["instances"]
-    assert instance in listed
-    status, result = daemon.run("What is (19*23)?", runtime_selector={"runtime_name": "by-hand"})
-    assert status["runtime_instance_id"] == instance["instance_id"]
-    assert runtime.result(status["run_id"])["output"] == result["output"]
-    path = f"/v1/instances/{instance['instance_id']}"
-    assert daemon.http.delete(path).status_code == 204
-    read_error(daemon.http.delete(path), 404, "instance_not_found")
-    assert runtime.run("What is (19*23)?")[0]["state"] == "succeeded"
+    yield instance
+    daemon.http.delete(f"/v1/instances/{instance['instance_id']}")
 
 
+@pytest.mark.requirement("instances.register")
+def test_a_registered_runtime_is_not_managed_and_gets_runs(daemon: Service, registered: dict[str, Any]) -> None:
+    """Its name and its labels are those that were given."""
+    assert registered["managed"] is False
+    assert registered["state"] == "ready" or not daemon.goals.arp
+    assert registered["runtime_name"] == "by-hand"
+    assert registered["metadata"] == {"labels": {"team": "search"}}
+    daemon.run(daemon.goals.short, runtime_selector={"instance_id": registered["instance_id"]})
+
+
+@pytest.mark.requirement("instances.listed")
+def test_a_registered_runtime_is_listed(daemon: Service, registered: dict[str, Any]) -> None:
+    """As it was answered when it was registered."""
+    assert _find(daemon, registered) == [registered]
+
+
+@pytest.mark.requirement("selector.instance")
+def test_a_run_goes_to_the_instance_that_it_names(daemon: Service, registered: dict[str, Any]) -> None:
+    """Its status says so."""
+    status, _ = daemon.run(daemon.goals.short, runtime_selector={"instance_id": registered["instance_id"]})
+    assert status["runtime_instance_id"] == registered["instance_id"]
+
+
+@pytest.mark.requirement("instances.delete")
+def test_a_registered_runtime_that_is_deleted_is_gone(daemon: Service, registered: dict[str, Any]) -> None:
+    """The answer has no body, and the list does not have it any more."""
+    deleted = daemon.http.delete(f"/v1/instances/{registered['instance_id']}")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert _find(daemon, registered) == []
+
+
+@pytest.mark.requirement("instances.missing")
+def test_an_instance_that_is_not_there_cannot_be_deleted(daemon: Service) -> None:
+    """Whoever mistypes an id learns it."""
+    read_error(daemon.http.delete(f"/v1/instances/{new_id('nothing')}"), 404, "instance_not_found")
+
+
+@pytest.mark.requirement("instances.not_ours")
+def test_a_registered_runtime_that_is_let_go_serves_on(
+    daemon: Service, runtime: Service, registered: dict[str, Any]
+) -> None:
+    """It has the runs that it was given, and takes others."""
+    status, result = daemon.run(daemon.goals.short, runtime_selector={"runtime_name": "by-hand"})
+    assert daemon.http.delete(f"/v1/instances/{registered['instance_id']}").status_code == 204
+    if daemon.goals.arp:
+        assert runtime.result(status["run_id"])["output"] == result["output"]
+    assert runtime.run(runtime.goals.short)[0]["state"] == "succeeded"
+
+
+@pytest.mark.usefixtures("nothing_new")
 @pytest.mark.requirement("instances.probed")
 @pytest.mark.parametrize(
     ("endpoint", "status", "code"),
@@ -54,6 +118,7 @@ def test_an_endpoint_that_is_not_allowed_is_refused(daemon: Service, endpoint: s
     read_error(daemon.http.post(_PATH, json={"runtime_api_endpoint": endpoint}), status, code)
 
 
+@pytest.mark.usefixtures("nothing_new")
 @pytest.mark.requirement("instances.probed")
 def test_an_endpoint_where_nobody_answers_is_refused(daemon: Service) -> None:
     """Whoever registers learns at once that there is no runtime."""
@@ -62,6 +127,7 @@ def test_an_endpoint_where_nobody_answers_is_refused(daemon: Service) -> None:
     read_error(daemon.http.post(_PATH, json={"runtime_api_endpoint": endpoint}), 422, "runtime_probe_failed")
 
 
+@pytest.mark.usefixtures("nothing_new")
 @pytest.mark.requirement("instances.probed")
 def test_a_daemon_is_no_runtime(daemon: Service) -> None:
     """A daemon that handed its runs to itself would never be done with them."""

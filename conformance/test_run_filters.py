@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from conformance.service import Service, new_id, read, read_error
 
 _ADD = {"input": {"goal": "What is (19*23)?"}}
@@ -29,9 +30,10 @@ def _submit(daemon: Service, goal: str, **labels: str) -> str:
 @pytest.mark.requirement("runs.filter")
 def test_a_filtered_list_has_what_fits(daemon: Service) -> None:
     """By labels, state, profile and time, alone and together, in pages of any size."""
+    daemon.need_feature("runs.filter")
     team = new_id("team")
     ended = [_submit(daemon, "What is (19*23)?", team=team, n=str(n % 2)) for n in range(4)]
-    failed = _submit(daemon, "fail: on purpose", team=team)
+    failed = _submit(daemon, daemon.goals.of_arp("fail: on purpose"), team=team)
     for run_id in (*ended, failed):
         daemon.finish(run_id)
     label = f"team={team}"
@@ -52,6 +54,7 @@ def test_a_filtered_list_has_what_fits(daemon: Service) -> None:
 )
 def test_a_filter_that_makes_no_sense_is_refused(daemon: Service, query: str) -> None:
     """The answer names the parameter."""
+    daemon.need_feature("runs.filter")
     error = read_error(daemon.http.get(f"/v1/runs?{query}"), 400, "invalid_request")
     assert query.partition("=")[0] in error["message"]
 
@@ -59,6 +62,7 @@ def test_a_filter_that_makes_no_sense_is_refused(daemon: Service, query: str) ->
 @pytest.mark.requirement("runs.filter_bad")
 def test_a_token_of_another_filter_is_refused(daemon: Service) -> None:
     """It is a place in one list, and means nothing in another."""
+    daemon.need_feature("runs.filter")
     team = new_id("team")
     for _ in range(2):
         _submit(daemon, "What is (19*23)?", team=team)
@@ -73,9 +77,10 @@ def test_a_token_of_another_filter_is_refused(daemon: Service) -> None:
 @pytest.mark.requirement("cancel.many")
 def test_what_a_filter_lists_it_cancels(daemon: Service) -> None:
     """A dry run tells the same runs and touches none; others go on."""
+    daemon.need_feature("runs.cancel")
     team = new_id("team")
-    mine = [_submit(daemon, "wait 60 seconds", team=team) for _ in range(3)]
-    other = _submit(daemon, "wait 60 seconds", team=new_id("team"))
+    mine = [_submit(daemon, daemon.goals.of_arp("wait 60 seconds"), team=team) for _ in range(3)]
+    other = _submit(daemon, daemon.goals.of_arp("wait 60 seconds"), team=new_id("team"))
     body = {"label": [f"team={team}"], "state": ["queued", "running"]}
     for dry_run in (True, False):
         told = read(
@@ -93,12 +98,14 @@ def test_what_a_filter_lists_it_cancels(daemon: Service) -> None:
 @pytest.mark.parametrize("body", [{}, {"dry_run": True}, {"all": False}, {"all": True, "state": ["queued"]}])
 def test_nobody_cancels_everything_by_leaving_something_out(daemon: Service, body: dict[str, Any]) -> None:
     """Neither no filter, nor one beside all."""
+    daemon.need_feature("runs.cancel")
     read_error(daemon.http.post("/v1/runs:cancel", json=body), 400, "invalid_request")
 
 
 @pytest.mark.requirement("run.key")
 def test_the_same_key_is_the_same_run(daemon: Service) -> None:
     """However often it is sent; with another request it is a conflict, and what is no key is refused."""
+    daemon.need_feature("runs.idempotency_key")
     key = new_id("key")
     first, again = (
         read(daemon.http.post("/v1/runs", json=_ADD, headers={"Idempotency-Key": key}), "daemon/runs/run_status", 202)
@@ -114,7 +121,8 @@ def test_the_same_key_is_the_same_run(daemon: Service) -> None:
 @pytest.mark.requirement("disconnect.cancel", "disconnect.loses_nothing")
 def test_a_reader_takes_its_run_along_where_it_says_so(daemon: Service) -> None:
     """One that says nothing leaves its run alone."""
-    run_id = daemon.submit("wait 60 seconds")["run_id"]
+    daemon.need_feature("run.events.on_disconnect")
+    run_id = daemon.submit(daemon.goals.need_long())["run_id"]
     with daemon.following(run_id) as events:
         next(events)
     with daemon.following(run_id, on_disconnect="cancel") as events:
