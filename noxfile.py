@@ -131,7 +131,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure how fast it is, beside its yardsticks, in twenty minutes; ``-- --quick`` takes two."""
+    """Measure how fast it is, beside its yardsticks; ``-- --quick`` takes two minutes."""
     _install_as_a_user_would(session, "uv")
     # It starts programs as the tests do. Without compiled code, what is measured of starts would be the compiler.
     env = {"PYTHONPATH": "tests", "PYTHONDONTWRITEBYTECODE": ""}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +17,10 @@ from rich.console import Console
 from benchmarks.bench import Bench
 from benchmarks.effort import QUICK, WHOLE
 from benchmarks.groups import GROUPS
+from benchmarks.plots import pictures
+from benchmarks.publishing import publish
 from benchmarks.report import render, shortfalls
-from benchmarks.results import new_results, write_results
+from benchmarks.results import new_results, read_results, write_results
 from benchmarks.rows import ROWS
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.results import Results
 
 _OUTPUT = Path("build", "benchmarks")
+_RESULTS = "results.json"
 
 
 def main() -> None:
@@ -33,20 +38,44 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="do little: two minutes, and figures that wobble")
     parser.add_argument("--only", action="append", metavar="NAME", help="a row, or a group of rows; can be repeated")
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="the folder for what comes out (%(default)s)")
+    parser.add_argument("--publish", action="store_true", help="measure nothing; put what came out last into docs/")
     asked = parser.parse_args()
+    if asked.publish:
+        publish(read_results(asked.output / _RESULTS))
+        return
     names = {row.name for row in ROWS} | set(GROUPS)
     if unknown := set(asked.only or ()) - names:
         parser.error(f"--only {', '.join(sorted(unknown))}: there are {', '.join(sorted(names))}")
     wanted = {row.group for row in ROWS if not asked.only or {row.name, row.group} & set(asked.only)}
     console = Console()
     results = new_results(QUICK if asked.quick else WHOLE)
+    finished = False
     try:
-        anyio.run(_measure, results, [name for name in GROUPS if name in wanted], console)
+        finished = anyio.run(_measure_until_stopped, results, [name for name in GROUPS if name in wanted], console)
     finally:
         _write(results, asked.output)
     for line in shortfalls(results):
         console.print(line, style="yellow")
     console.print(f"Written to {asked.output}.")
+    if not finished:
+        sys.exit("It was stopped before its end.")
+
+
+async def _measure_until_stopped(results: Results, groups: list[str], console: Console) -> bool:
+    """At Ctrl-C, or SIGTERM, everything that was started is stopped; return whether it came to its end before."""
+    finished = False
+    async with anyio.create_task_group() as tasks:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+
+            async def stop() -> None:
+                async for _ in signals:
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(stop)
+            await _measure(results, groups, console)
+            finished = True
+            tasks.cancel_scope.cancel()
+    return finished
 
 
 async def _measure(results: Results, groups: list[str], console: Console) -> None:
@@ -72,8 +101,10 @@ def _own_folder() -> Iterator[Path]:
 
 def _write(results: Results, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
-    write_results(results, output / "results.json")
+    write_results(results, output / _RESULTS)
     (output / "results.md").write_text(render(results), encoding="utf-8")
+    for picture in pictures(results):
+        (output / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
 
 
 main()

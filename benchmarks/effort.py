@@ -13,9 +13,9 @@ class Effort(msgspec.Struct, frozen=True):
     floor_requests: int = 10_000
     daemon_runs: int = 4_000
     runtime_runs: int = 6_000
-    peer_runs: int = 400
+    peer_runs: int = 160
     single_runs: int = 2_000
-    peer_single_runs: int = 100
+    peer_single_runs: int = 60
     tokens: int = 10_000
     first_tokens: int = 50
     watchers: int = 1_000
@@ -32,8 +32,8 @@ class Effort(msgspec.Struct, frozen=True):
     growth_reads: int = 300
     queued: int = 10_000
     short_queues: int = 20
-    sdk_runs: int = 300
-    imports: int = 15
+    sdk_runs: int = 150
+    imports: int = 7
 
 
 WHOLE = Effort()

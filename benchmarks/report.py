@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.results import Results
-    from benchmarks.rows import Row
+    from benchmarks.rows import Aim, Row
     from benchmarks.verdicts import Verdict
 
 
@@ -32,7 +32,7 @@ def shortfalls(results: Results) -> Iterator[str]:
             if verdict is not None and not verdict.met:
                 of, against = row.series[aim.of], row.series.get(aim.against or "")
                 what = f"{of} / {against}" if against else of
-                yield _filled(f"{row.name}: {what} is {_value(row, verdict)}, aim {_bound(row, verdict)}", results)
+                yield filled(f"{row.name}: {what} is {_value(row, verdict)}, aim {_bound(row, verdict)}", results)
 
 
 def _where(results: Results) -> str:
@@ -53,7 +53,7 @@ def _rows_table(results: Results, rows: Sequence[Row]) -> str:
         ratios = "<br>".join(_ratio(row, verdict) for verdict in verdicts)
         aims = "<br>".join(_bound(row, verdict) for verdict in verdicts)
         met = "<br>".join("met" if verdict.met else "**short**" for verdict in verdicts)
-        lines.append(_filled(f"| **{row.what}**<br>{row.how} | {measured} | {ratios} | {aims} | {met} |", results))
+        lines.append(filled(f"| **{row.what}**<br>{row.how} | {measured} | {ratios} | {aims} | {met} |", results))
     return "\n".join(lines)
 
 
@@ -62,7 +62,7 @@ def _cpu_table(results: Results, rows: Sequence[Row]) -> str:
     for row in rows:
         for series, processes in results.cpu.get(row.name, {}).items():
             spent = ", ".join(f"{name} {_spread(values)}" for name, values in processes.items())
-            lines.append(_filled(f"| {row.name} | {row.series[series]} | {row.per} | {spent} |", results))
+            lines.append(filled(f"| {row.name} | {row.series[series]} | {row.per} | {spent} |", results))
     return "\n".join(lines)
 
 
@@ -89,13 +89,19 @@ def _value(row: Row, verdict: Verdict) -> str:
 
 
 def _bound(row: Row, verdict: Verdict) -> str:
-    aim = verdict.aim
-    sign, bound = ("≥", aim.at_least) if aim.at_least is not None else ("≤", aim.at_most)
-    assert bound is not None
-    return f"{sign} {number(bound)}" + ("" if aim.against else f" {row.unit}")
+    return bound(verdict.aim) + ("" if verdict.aim.against else f" {row.unit}")
 
 
-def _filled(text: str, results: Results) -> str:
+def bound(aim: Aim) -> str:
+    """The bound of an aim, without a unit."""
+    sign, limit = ("≥", aim.at_least) if aim.at_least is not None else ("≤", aim.at_most)
+    assert limit is not None
+    if limit < 1 and (1 / limit).is_integer():
+        return f"{sign} 1/{1 / limit:.0f}"
+    return f"{sign} {limit:,.6g}"
+
+
+def filled(text: str, results: Results) -> str:
     """The text with the numbers of the effort in the places for them."""
     return text.format(**msgspec.structs.asdict(results.effort))
 

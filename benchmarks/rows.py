@@ -36,6 +36,9 @@ class Row:
     per: str | None = None
 
 
+YARDSTICKS = frozenset({"floor", "peer", "bare", "published", "httpx"})
+"""The series that are not ours, whichever row they stand in."""
+
 ROWS = (
     Row(
         name="daemon-runs",
@@ -128,6 +131,7 @@ ROWS = (
         unit="ms",
         series={"ours": "arp-daemon", "peer": "arp-jarvis-daemon"},
         aims=(Aim("ours", "peer", at_most=1 / 8),),
+        per="start",
     ),
     Row(
         name="instance-starts",
@@ -173,6 +177,7 @@ ROWS = (
         unit="runs/s",
         series={"none": "none stored", "some": "{stored_some:,} stored", "many": "{stored_many:,} stored"},
         aims=(Aim("some", "none", at_least=0.75), Aim("many", "none", at_least=0.75)),
+        per="run",
     ),
     Row(
         name="growth-list",
@@ -182,6 +187,7 @@ ROWS = (
         unit="ms",
         series={"none": "none stored", "some": "{stored_some:,} stored", "many": "{stored_many:,} stored"},
         aims=(Aim("some", "none", at_most=1.25), Aim("many", "none", at_most=1.25)),
+        per="page",
     ),
     Row(
         name="growth-status",
@@ -191,6 +197,7 @@ ROWS = (
         unit="ms",
         series={"none": "none stored", "some": "{stored_some:,} stored", "many": "{stored_many:,} stored"},
         aims=(Aim("some", "none", at_most=1.25), Aim("many", "none", at_most=1.25)),
+        per="request",
     ),
     Row(
         name="queue",
@@ -206,7 +213,7 @@ ROWS = (
         name="sdk",
         group="sdk",
         what="The SDK: a client's CPU time to submit a run, wait for it and get its result",
-        how="the same program with both SDKs on our daemon, {sdk_runs} runs, asking every 5 ms",
+        how="the same program with both SDKs on our daemon, {sdk_runs} runs, asking every 50 ms",
         unit="ms a run",
         series={"ours": "arp-standard-py, ours", "published": "arp-standard-py 0.1.0"},
         aims=(Aim("ours", "published", at_most=0.5),),

@@ -11,7 +11,8 @@ from arp_sdk.daemon import DaemonClient
 from arp_sdk.models import RunRequest
 
 ENDED = {"succeeded", "failed", "canceled"}
-PAUSE_S = 0.005
+# Longer than a run takes: each is asked about once.
+PAUSE_S = 0.05
 
 url, count = sys.argv[1], int(sys.argv[2])
 daemon = DaemonClient(base_url=url)

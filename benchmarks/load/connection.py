@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._buffer = b""
         self._answer: asyncio.Future[Answer] | None = None
+        self._lost: Exception | None = None
         self._status = 0
         self._left: int | None = None
         """Bytes of the body, or of its chunk, that have not come; None while a head is awaited."""
@@ -55,6 +56,8 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes, read: Callable[[bytes], object] | None = None) -> asyncio.Future[Answer]:
         """Send a request; the future is its answer."""
+        if self._lost is not None:
+            raise self._lost
         self._answer = asyncio.get_running_loop().create_future()
         self._read = read
         self._parts = []
@@ -68,8 +71,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
+        self._lost = exc or ConnectionResetError("The server closed the connection.")
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(exc or ConnectionResetError("The server closed the connection."))
+            self._answer.set_exception(self._lost)
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import msgspec
 import pytest
-from benchmarks.effort import QUICK, WHOLE
+from benchmarks.effort import QUICK
 from benchmarks.groups import GROUPS
 from benchmarks.report import number, render, shortfalls
-from benchmarks.results import Machine, Results
+from benchmarks.results import Results
 from benchmarks.rows import ROWS
 
-_MACHINE = Machine(2, "a processor", "Linux 6", "3.11.9", {"msgspec": "0.20"}, 0.0)
-
-
-def results_with(value: float) -> Results:
-    """As if everything had been measured, and had given the same."""
-    results = Results(began_at=datetime(2026, 1, 1, tzinfo=timezone.utc), machine=_MACHINE, effort=QUICK)
-    for row in ROWS:
-        for series in row.series:
-            results.record(row.name, series, value)
-    results.record_cpu("daemon-runs", "ours", "arp-daemon", 2.0, 1000)
-    return results
+from bench.made_up import no_results, results_with
 
 
 def test_every_row_is_measured_by_a_group() -> None:
@@ -53,10 +41,9 @@ def test_the_report_shows_every_row_and_series() -> None:
 def test_what_falls_short_is_said() -> None:
     """A sentence each; what is met, and what was not measured, is not in it."""
     said = list(shortfalls(results_with(7)))
-    assert "daemon-runs: arp-daemon / arp-jarvis-daemon is 1.00, aim ≥ 45.0" in said
+    assert "daemon-runs: arp-daemon / arp-jarvis-daemon is 1.00, aim ≥ 45" in said
     assert [line for line in said if line.startswith("watcher-memory")] == []
-    empty = Results(began_at=datetime(2026, 1, 1, tzinfo=timezone.utc), machine=_MACHINE, effort=WHOLE)
-    assert list(shortfalls(empty)) == []
+    assert list(shortfalls(no_results())) == []
 
 
 def test_results_are_kept_as_they_are() -> None:
