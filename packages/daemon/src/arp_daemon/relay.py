@@ -1,8 +1,8 @@
 """The daemon's traffic with an instance that must be fast: handing runs over, and following their events.
 
-The only module that speaks through the HTTP client; `transport` makes it. A runtime with the additions gets batches
-and is followed by one stream; one that knows only the standard gets runs one by one and is followed run by run
-(`follow_run`).
+The only module that speaks through the HTTP client, which `transport` makes; runs are handed over by a lighter one
+(`kept_connections`). A runtime with the additions gets batches and is followed by one stream; one that knows only the
+standard gets runs one by one and is followed run by run (`follow_run`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from arp_daemon.bounded_http import MAX_ANSWER_BYTES
+from arp_daemon.kept_connections import KeptConnections, NoAnswerError, NotSentError
 from arp_daemon.sse_frames import FrameReader, FrameTooLongError, SseFrame
 from arp_daemon.transport import http_client
 from arp_daemon.wire_events import CANCELED, ProtocolError, WireEvent, decode_event
@@ -29,13 +30,12 @@ if TYPE_CHECKING:
 
     from arp_daemon.address import Address
 
-# A runtime answers a hand-over at once; this bounds one that hangs.
-_HAND_OVER_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Streams are silent between events; the runtime's heartbeats come every 15 s.
 _STREAM_TIMEOUT = httpx.Timeout(5.0, read=45.0)
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_MESSAGE, _MAX_DETAILS_BYTES = 2000, 16 * 1024
 _MAX_CURSOR = 256
+_SUCCESS, _CLIENT_ERROR = 2, 4
 _BUSY = frozenset({429, 503})
 
 
@@ -88,43 +88,45 @@ class Delivery(NamedTuple):
 
 
 class Relay:
-    """One instance's connection pool, for `async with`."""
+    """One instance's connections, for `async with`."""
 
     def __init__(self, address: Address) -> None:
         self._client = http_client(address)
+        self._calls = KeptConnections(address)
 
     async def __aenter__(self) -> Relay:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        self._calls.close()
         await self._client.aclose()
 
     async def hand_over_batch(self, requests: list[bytes], tokens: list[str]) -> list[Outcome]:
         """Send RunRequests in one call (`POST /v1/runs:batch`), known there by these tokens; one outcome each."""
         body = b'{"runs":[' + b",".join(requests) + b"]}"
         answer = await self._post("/v1/runs:batch", body)
-        if not isinstance(answer, httpx.Response):
+        if not isinstance(answer, bytes):
             return [answer] * len(requests)
         try:
-            results = decode_lenient(answer.content, RunBatchResponse).results
+            results = decode_lenient(answer, RunBatchResponse).results
         except msgspec.DecodeError as exc:
-            return [Unknown(f"the answer to a batch makes no sense: {exc}", answer.content)] * len(requests)
+            return [Unknown(f"the answer to a batch makes no sense: {exc}", answer)] * len(requests)
         if len(results) != len(requests):
-            return [Unknown(f"{len(results)} answers to {len(requests)} runs", answer.content)] * len(requests)
+            return [Unknown(f"{len(results)} answers to {len(requests)} runs", answer)] * len(requests)
         return [
-            _refused(item.error) if item.error is not UNSET else _accepted(item.status, token, answer.content)
+            _refused(item.error) if item.error is not UNSET else _accepted(item.status, token, answer)
             for item, token in zip(results, tokens, strict=True)
         ]
 
     async def hand_over(self, request: bytes, token: str) -> Outcome:
         """Send one RunRequest (`POST /v1/runs`), known there by this token."""
         answer = await self._post("/v1/runs", request)
-        if not isinstance(answer, httpx.Response):
+        if not isinstance(answer, bytes):
             return answer
         try:
-            return _accepted(decode_lenient(answer.content, RunStatus), token, answer.content)
+            return _accepted(decode_lenient(answer, RunStatus), token, answer)
         except msgspec.DecodeError as exc:
-            return Unknown(f"the answer makes no sense: {exc}", answer.content)
+            return Unknown(f"the answer makes no sense: {exc}", answer)
 
     async def follow(self, cursor: str | None) -> AsyncIterator[Delivery]:
         """Yield the events of all runs as they come, some at a time, with the cursor after them.
@@ -171,21 +173,19 @@ class Relay:
                     if frames:
                         yield frames
 
-    async def _post(self, path: str, body: bytes) -> httpx.Response | Refused | Unknown:
-        """Return a 2xx answer, or what to make of anything else."""
+    async def _post(self, path: str, body: bytes) -> bytes | Refused | Unknown:
+        """Return what a 2xx answer says, or what to make of anything else."""
         try:
-            response = await self._client.post(
-                path, content=body, headers={"Content-Type": "application/json"}, timeout=_HAND_OVER_TIMEOUT
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
-            return Refused(ErrorDetail(code="instance_unreachable", message=str(exc) or repr(exc)), busy=True)
-        except httpx.HTTPError as exc:
-            return Unknown(repr(exc))
-        if response.is_success:
-            return response
-        if response.status_code in _BUSY or response.is_client_error:
-            return _refused(_error_of(response), busy=response.status_code in _BUSY)
-        return Unknown(f"status {response.status_code}", response.content)
+            status, said = await self._calls.post(path, body)
+        except NotSentError as exc:
+            return Refused(ErrorDetail(code="instance_unreachable", message=str(exc)), busy=True)
+        except NoAnswerError as exc:
+            return Unknown(str(exc))
+        if status // 100 == _SUCCESS:
+            return said
+        if status in _BUSY or status // 100 == _CLIENT_ERROR:
+            return _refused(_error_of(status, said), busy=status in _BUSY)
+        return Unknown(f"status {status}", said)
 
 
 def _decode(frames: list[SseFrame]) -> tuple[list[WireEvent], list[ProtocolError]]:
@@ -228,11 +228,11 @@ def _shown(error: ErrorDetail) -> ErrorDetail:
     return kept
 
 
-def _error_of(response: httpx.Response) -> ErrorDetail:
+def _error_of(status: int, said: bytes) -> ErrorDetail:
     try:
-        return decode_lenient(response.content, ErrorEnvelope).error
+        return decode_lenient(said, ErrorEnvelope).error
     except msgspec.DecodeError:
-        return ErrorDetail(code="runtime_error", message=f"The runtime answered with status {response.status_code}.")
+        return ErrorDetail(code="runtime_error", message=f"The runtime answered with status {status}.")
 
 
 def _check_stream(response: httpx.Response) -> None:

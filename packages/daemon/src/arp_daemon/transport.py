@@ -5,8 +5,10 @@ What is answered there is bounded (`bounded_http`), whoever asks.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # A control call is answered at once, but for a cancel, which a runtime may answer when the agent has stopped.
 _CALL_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+_HTTP_PORT = 80
 _PLAIN = {"Accept-Encoding": "identity"}
 # As many streams as an instance has runs, where it has no one stream of all.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
@@ -46,6 +49,14 @@ def runtime_client(address: Address) -> AsyncRuntimeClient:
         retries=0,
         httpx_args={"transport": _transport(address), "trust_env": False},
     )
+
+
+async def open_connection(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection without HTTP. Raises OSError where nobody takes it."""
+    if address.uds is not None:
+        return await asyncio.open_unix_connection(address.uds)
+    url = urlsplit(address.base_url)
+    return await asyncio.open_connection(address.ip or url.hostname, url.port or _HTTP_PORT)
 
 
 def _transport(address: Address) -> httpx.AsyncBaseTransport:
