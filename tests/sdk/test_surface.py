@@ -139,7 +139,9 @@ def test_all_models_can_be_imported_from_the_sdk() -> None:
     assert all(getattr(arp_sdk.models, name) is getattr(arp_model, name) for name in wire)
 
 
-@pytest.mark.parametrize("module", ["", ".clients", ".daemon", ".errors", ".models", ".runtime", ".tool_registry"])
+@pytest.mark.parametrize(
+    "module", ["", ".clients", ".daemon", ".errors", ".models", ".runtime", ".testing", ".tool_registry"]
+)
 def test_all_names_what_is_there(module: str) -> None:
     """`__all__` is true and in order, so that a reader finds a name."""
     loaded = importlib.import_module(f"arp_sdk{module}")

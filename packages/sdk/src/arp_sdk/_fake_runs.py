@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PAGE = 100
 _RETRYABLE = {429, 502, 503, 504}
-_CANCELED = ErrorDetail(code="canceled", message="The run was canceled.")
+_CANCELED = ErrorDetail("canceled", "The run was canceled.")
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, and nobody outside sees it
