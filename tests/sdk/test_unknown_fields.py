@@ -45,6 +45,16 @@ async def test_the_async_client_counts_as_well(service: Service) -> None:
         assert (client.unknown_fields, other.unknown_fields) == ({"RunStatus.mood": 3}, {})
 
 
+def test_what_events_say_besides_is_counted_as_well(service: Service) -> None:
+    """A stream is made of answers, too."""
+    event = b'data: {"run_id":"r1","seq":0,"type":"final","time":"2025-06-01T12:00:00Z","mood":"fine"}\n\n'
+    service.answer("GET", "/v1/runs/r1/events", event)
+    service.media_types["GET", "/v1/runs/r1/events"] = "text/event-stream"
+    with DaemonClient(service.url) as client:
+        assert [event.seq for event in client.iter_run_events("r1")] == [0]
+        assert client.unknown_fields == {"RunEvent.mood": 1}
+
+
 def test_what_is_open_is_not_unknown(service: Service) -> None:
     """Extensions may have any key of their form."""
     service.answer("GET", "/v1/runs/r1", {**STATUS, "extensions": {"x.y": 1}})

@@ -8,13 +8,39 @@ from __future__ import annotations
 import math
 from collections import Counter
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from typing_extensions import assert_type
 
-from arp_sdk import AsyncDaemonClient, AsyncRuntimeClient, DaemonClient, RuntimeClient, ToolRegistryClient, clients
-from arp_sdk.daemon import GetRunStatusRequest, ListRunsRequest, SubmitRunRequest, UpsertRuntimeProfileRequest
-from arp_sdk.errors import ArpApiError, ArpConnectionError
+from arp_sdk import (
+    AsyncDaemonClient,
+    AsyncRunHandle,
+    AsyncRuntimeClient,
+    DaemonClient,
+    RunHandle,
+    RuntimeClient,
+    ToolRegistryClient,
+    clients,
+)
+from arp_sdk.daemon import (
+    DaemonRunOptions,
+    GetRunStatusRequest,
+    ListRunsRequest,
+    RunFilter,
+    SubmitRunRequest,
+    SucceededResult,
+    UpsertRuntimeProfileRequest,
+)
+from arp_sdk.errors import (
+    ArpApiError,
+    ArpConnectionError,
+    ArpRunCanceledError,
+    ArpRunError,
+    ArpRunFailedError,
+    ArpTimeoutError,
+    ArpWaitTimeoutError,
+)
 from arp_sdk.models import (
     Health,
     InstanceCreateRequest,
@@ -39,6 +65,10 @@ from arp_sdk.models import (
     VersionInfo,
 )
 from arp_sdk.tool_registry import InvokeToolRequest
+
+if TYPE_CHECKING:
+    from arp_sdk.runtime import RunOptions
+    from arp_sdk.testing import FakeService
 
 REQUEST = RunRequest(RunRequestInput("x"), limits=RunRequestLimits(timeout_ms=1000))
 
@@ -117,6 +147,65 @@ async def awaited(daemon: AsyncDaemonClient, runtime: AsyncRuntimeClient) -> Non
         pass
 
 
+def handles(daemon: DaemonClient, runtime: RuntimeClient) -> None:
+    """A run's output is a dict, and needs no question whether it is there."""
+    run = daemon.run("x", profile="default", timeout_ms=60_000, labels={"a": "b"}, idempotency_key="k")
+    assert_type(run, RunHandle)
+    assert_type(run.run_id, str)
+    assert_type(run.status(), RunStatus)
+    assert_type(run.result(timeout=5), SucceededResult)
+    assert_type(run.result().output, dict[str, Any])
+    assert_type(run.cancel(), RunStatus)
+    for event in run.events(after=3):
+        assert_type(event, RunEvent)
+    assert_type(daemon.wait_for_run("r1", timeout=0.5), RunStatus)
+    assert_type(daemon.run_handle("r1"), RunHandle)
+    assert_type(runtime.run("x", max_steps=3), RunHandle)
+    options: DaemonRunOptions = {"profile": None, "allow_tool_ids": ("a",)}
+    daemon.run("x", **options)
+    common: RunOptions = {"max_tokens": 3}
+    runtime.run("x", **common)
+    daemon.run("x", profil="default")  # type: ignore[call-arg]  # no such option
+    daemon.run("x", labels={"a": 1})  # type: ignore[dict-item]  # a label is a text
+    daemon.run(REQUEST)  # type: ignore[arg-type]  # a whole request is for `submit_run`
+    runtime.run("x", profile="default")  # type: ignore[call-arg]  # there is nothing to choose
+
+
+async def awaited_handles(daemon: AsyncDaemonClient, runtime: AsyncRuntimeClient) -> None:
+    """The same, awaited; what asks nobody is not."""
+    run = await daemon.run("x", profile="default")
+    assert_type(run, AsyncRunHandle)
+    assert_type((await run.result(timeout=5)).output, dict[str, Any])
+    assert_type(await run.status(), RunStatus)
+    async for event in run.events():
+        assert_type(event, RunEvent)
+    assert_type(await daemon.wait_for_run("r1"), RunStatus)
+    assert_type(daemon.run_handle("r1"), AsyncRunHandle)
+    assert_type(await runtime.run("x"), AsyncRunHandle)
+    run.result().output  # type: ignore[attr-defined]  # noqa: B018 - it is to be awaited
+
+
+async def lists(daemon: DaemonClient, awaiting: AsyncDaemonClient) -> None:
+    """Lists as iterators, chosen as in the list."""
+    only: RunFilter = {"state": [RunState.FAILED], "label": ["a=b"]}
+    for run in daemon.iter_runs(page_size=10, **only):
+        assert_type(run, RunStatus)
+    for profile in daemon.iter_runtime_profiles():
+        assert_type(profile, RuntimeProfile)
+    async for run in awaiting.iter_runs(runtime_profile="default"):
+        assert_type(run, RunStatus)
+    daemon.iter_runs(stat=[RunState.FAILED])  # type: ignore[call-arg]  # no such filter
+
+
+def fakes(fake: FakeService) -> None:
+    """A service for tests."""
+    fake.on("x", output={"a": 1}, events=[("token", {"text": "a"})])
+    fake.on(None, error="agent_error", holds=True)
+    assert_type(fake.requests, list[RunRequest])
+    assert_type(fake.url, str)
+    fake.on("x", outcome={})  # type: ignore[call-arg]  # no such word
+
+
 def models(status: RunStatus, result: RunResult, event: RunEvent) -> None:
     """What may be absent has to be asked for."""
     assert_type(status.state, RunState)
@@ -147,4 +236,11 @@ def errors(error: ArpApiError) -> None:
     assert_type(error.retryable, bool | None)
     assert_type(error.retry_after, float | None)
     assert issubclass(ArpConnectionError, ArpApiError)
+    assert issubclass(ArpWaitTimeoutError, ArpTimeoutError)
+    assert issubclass(ArpRunCanceledError, ArpRunError)
+    assert issubclass(ArpRunFailedError, ArpRunError)
+    if isinstance(error, ArpRunError):
+        assert_type(error.output, dict[str, Any])
+        assert_type(error.result, RunResult)
+        assert_type(error.status, RunStatus)
     ArpApiError("c")  # type: ignore[call-arg]  # a message is for people

@@ -13,6 +13,7 @@ from arp_sdk.errors import ArpApiError, ArpConnectionError, ArpResponseError, Ar
 from arp_sdk.generated.runtime import STREAM_RUN_EVENTS, StreamRunEventsRequest
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator, Mapping
 
     from arp_sdk._operation import Call
@@ -37,11 +38,12 @@ def is_passing(error: ArpApiError) -> bool:
 
 
 class RunFollower:
-    """Where a reader of a run's events stands."""
+    """Where a reader of a run's events stands. What it does not know of them is counted in `unknown`."""
 
-    def __init__(self, run_id: str, after: int | None) -> None:
+    def __init__(self, run_id: str, after: int | None, unknown: Counter[str] | None = None) -> None:
         self._run_id = run_id
         self._last = after
+        self._unknown = unknown
         self._cursor = ""
         self._parser = SseParser()
         self._connections = 0
@@ -80,7 +82,7 @@ class RunFollower:
 
     def _accept(self, event: SseEvent) -> RunEvent | None:
         try:
-            run_event = decode_lenient(event.data, RunEvent)
+            run_event = decode_lenient(event.data, RunEvent, self._unknown)
         except msgspec.DecodeError as exc:
             message = f"The stream has an event that is no RunEvent: {exc}"
             raise ArpResponseError("invalid_response", message, raw=event.data) from exc
