@@ -86,7 +86,8 @@ class Submissions:
         with ExitStack() as places:
             for submission in _undecided(submissions):
                 self._place(submission, places)
-                await anyio.lowlevel.checkpoint()  # a large batch holds up nobody else
+                if len(submissions) > 1:
+                    await anyio.lowlevel.checkpoint()  # a large batch holds up nobody else
             await self._accept(_undecided(submissions))
         return [submission.outcome for submission in submissions if submission.outcome is not None]
 

@@ -58,7 +58,7 @@ class RunRoutes:
             results=[batch_item(run if isinstance(run, ServiceError) else run.status()) for run in created]
         )
         for run in created:
-            if not isinstance(run, ServiceError) and not run.kept.is_set():
+            if not isinstance(run, ServiceError):
                 await self._runs.wait_kept(run)
         return StructResponse(answer)
 

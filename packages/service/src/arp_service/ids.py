@@ -16,6 +16,7 @@ ID_PATTERN = r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 _ID = re.compile(ID_PATTERN[:-1] + r"\Z")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def check_id(value: str, place: str) -> str:
@@ -40,8 +41,5 @@ def new_id(prefix: str) -> str:
     48 bits of milliseconds and 80 random bits in Crockford's base 32, as the ULID specification has it.
     """
     number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    digits = []
-    for _ in range(26):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
-    return f"{prefix}_{''.join(reversed(digits))}"
+    # Two digits at a time: 13 steps for 130 bits.
+    return f"{prefix}_{''.join([_PAIRS[number >> shift & 0x3FF] for shift in range(120, -10, -10)])}"

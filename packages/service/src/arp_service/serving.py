@@ -6,6 +6,7 @@ import gc
 import logging
 import socket
 from functools import partial
+from time import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -40,6 +41,20 @@ _IP = (socket.AF_INET, socket.AF_INET6)
 
 
 hypercorn.asyncio.run.TCPServer = Connection  # type: ignore[attr-defined,assignment]  # the only way in
+
+
+class _Config(Config):
+    """Settings whose `Date` header is written once a second, not for each answer."""
+
+    _dated_at = 0
+    _dated: list[tuple[bytes, bytes]]
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        """The headers that each answer has."""
+        now = int(time())
+        if now != self._dated_at:
+            self._dated_at, self._dated = now, super().response_headers(protocol)
+        return self._dated
 
 
 class CannotListenError(Exception):
@@ -128,7 +143,7 @@ async def _until_drained(stop: Stop, drain: Callable[[], Awaitable[None]]) -> No
 
 
 def _config(listener: socket.socket) -> Config:
-    config = Config()
+    config = _Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = _BACKLOG
     config.keep_alive_timeout = _KEEP_ALIVE_S

@@ -171,7 +171,8 @@ class RunManager:
         Raises:
             StoreUnavailableError: the disk does not take it now; what becomes of it is seen by the same request again.
         """
-        await self._until_shown(run.kept, _KEEP_S)
+        if not run.kept.is_set():
+            await self._until_shown(run.kept, _KEEP_S)
 
     async def drain(self, grace_s: float) -> None:
         """Let the runs under way end within `grace_s`, or until the stop is hurried; interrupt those that do not."""

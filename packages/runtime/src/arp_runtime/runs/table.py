@@ -123,6 +123,7 @@ class RunTable:
 
     def __init__(self, limits: Limits, on_forget: Callable[[str], None]) -> None:
         self._limits = limits
+        self._longest_kept = timedelta(seconds=limits.age_s)
         self._on_forget = on_forget
         self._runs: dict[str, Run] = {}
         self._ended: deque[Run] = deque()
@@ -164,7 +165,7 @@ class RunTable:
         """Runs end in the order of time, so the first one that is young enough is followed by none that is not."""
         if not self._ended:
             return
-        too_old = utc_now() - timedelta(seconds=self._limits.age_s)
+        too_old = utc_now() - self._longest_kept
         while self._ended and (at := self._ended[0].ended_at) is not None and at < too_old:
             self._forget_oldest()
 
