@@ -10,12 +10,11 @@ from collections import Counter
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-import httpx
-
 from arp_sdk._http import (
     bounded_timeout,
     build_request,
     client_options,
+    make_client,
     map_httpx_errors,
     out_of_time,
     stream_timeout,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    import httpx
     from typing_extensions import Self
 
     from arp_sdk._operation import Call, Operation
@@ -76,8 +76,8 @@ class SyncClient:
             self._settings = client
             self._strict = self._strict or client.raise_on_unexpected_status
             client = client.get_httpx_client()
-        self._client = client or httpx.Client(
-            **client_options(
+        self._client = client or make_client(
+            client_options(
                 base_url,
                 timeout=timeout,
                 headers=headers,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from arp_sdk._http import client_options
+from arp_sdk._http import client_options, make_client
 from arp_sdk._release import release_later
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class ConnectionSettings:
     def get_httpx_client(self) -> httpx.Client:
         """Return the httpx client, which is made once."""
         if self._client is None:
-            self._client = httpx.Client(**self._httpx_options())
+            self._client = make_client(self._httpx_options())
             weakref.finalize(self, self._client.close)
         return self._client
 
