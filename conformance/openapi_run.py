@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 KINDS = ("left_out", "accepted", "pinned")
@@ -81,13 +81,13 @@ def configuration(service: str, runtime_url: str, max_examples: int, token: str 
     }
 
 
-def run(url: str, config: dict[str, Any], folder: Path, phases: str) -> Outcome:
+def run(url: str, config: dict[str, Any], folder: Path, phases: Sequence[str]) -> Outcome:
     """Run Schemathesis against the service at `url`; what it writes goes into `folder`."""
     config_file, report = folder / "schemathesis.toml", folder / "report.json"
     lines = [f"{key} = {_toml(value)}\n" for key, value in config.items()]
     config_file.write_text("".join(lines), encoding="utf-8")
     command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={config_file}", "--no-color", "run"]
-    options = [f"--phases={phases}", "--report=json", f"--report-json-path={report}"]
+    options = [f"--phases={','.join(phases)}", "--report=json", f"--report-json-path={report}"]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     done = subprocess.run(
         [*command, *options, f"{url}/openapi.json"],
