@@ -6,9 +6,7 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-import yaml
-
-from conformance.specification import SPEC
+from conformance.specification import SPEC, read_yaml
 
 KINDS = ("runtime", "daemon", "tool-registry")
 _METHODS = {"get", "put", "post", "delete", "patch"}
@@ -68,7 +66,7 @@ class ServedPath(NamedTuple):
 @cache
 def load_document(kind: str) -> dict[str, Any]:
     """The OpenAPI document of a kind of service."""
-    loaded: dict[str, Any] = yaml.safe_load((SPEC / "openapi" / f"{kind}.openapi.yaml").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = read_yaml(SPEC / "openapi" / f"{kind}.openapi.yaml")
     return loaded
 
 

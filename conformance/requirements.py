@@ -9,6 +9,7 @@ from typing import NamedTuple
 import yaml
 
 from conformance.judgement import KnownGap
+from conformance.specification import read_yaml
 
 _HERE = Path(__file__).parent
 KNOWN_GAPS = _HERE / "known_gaps.yaml"
@@ -38,7 +39,7 @@ class Requirement(NamedTuple):
 @cache
 def load_requirements() -> tuple[Requirement, ...]:
     """Read all of them, in the order of the file."""
-    document = yaml.safe_load((_HERE / "requirements.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(_HERE / "requirements.yaml")
     return tuple(
         Requirement(
             entry["id"],
@@ -70,7 +71,7 @@ def load_known_gaps(path: Path = KNOWN_GAPS) -> list[KnownGap]:
             KnownGap(
                 service["service_name"], str(service["service_version"]), gap["requirement"], gap["reason"].strip()
             )
-            for service in yaml.safe_load(path.read_text(encoding="utf-8"))["services"]
+            for service in read_yaml(path)["services"]
             for gap in service["gaps"]
         ]
     except (KeyError, TypeError, AttributeError, yaml.YAMLError) as exc:

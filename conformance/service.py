@@ -164,7 +164,7 @@ class Service:
         deadline, pause = time.monotonic() + self.run_timeout_s, _FIRST_PAUSE_S
         while (status := self.status(run_id))["state"] not in _ENDED:
             if time.monotonic() > deadline:
-                message = f"a run with a short goal ends; after {self.run_timeout_s:.0f} s it is {status['state']}"
+                message = f"a run with a short goal ends; after {self.run_timeout_s:g} s it is {status['state']}"
                 raise NotMetError(message, "run.ends")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)

@@ -1,0 +1,75 @@
+"""`arp-check` as a command: what it takes, what it writes, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from conformance_suite.arp_check import arp_check
+from support.bestiary.flawed_runtime import TOKEN, Flaw, flawed_runtime
+
+_GAP = """\
+services:
+  - service_name: flawed
+    service_version: "0.1"
+    gaps:
+      - requirement: errors.envelope
+        reason: It has errors of its own.
+"""
+
+
+def test_it_writes_each_report_where_it_is_told_to(tmp_path: Path) -> None:
+    """Several at once; a token from a file lets it in."""
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    options = ("--tier=smoke", "--token-file", str(tmp_path / "token"))
+    reports = ("--report", f"junit={tmp_path / 'out.xml'}", "--report", f"json={tmp_path / 'out.json'}")
+    with flawed_runtime(Flaw.ASKS_FOR_A_TOKEN) as url:
+        result = arp_check("runtime", url, *options, *reports, "--report", "text")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"flawed 0.1, a runtime at {url}\n")
+    assert json.loads((tmp_path / "out.json").read_text())["tier"] == "smoke"
+    assert ET.parse(tmp_path / "out.xml").getroot().tag == "testsuites"
+
+
+def test_a_known_gap_is_told_as_one_and_accepted_where_that_is_asked_for(tmp_path: Path) -> None:
+    """The reason comes from the file; it holds for the release that it names."""
+    gaps = tmp_path / "gaps.yaml"
+    gaps.write_text(_GAP)
+    with flawed_runtime(Flaw.OWN_ERRORS) as url:
+        ask = ("runtime", url, "--tier=smoke", "--known-gaps", str(gaps), "--report=json")
+        assert arp_check(*ask).exit_code == 1
+        accepted = arp_check(*ask, "--accept-known-gaps")
+    assert (accepted.exit_code, accepted.ids("known gap"), accepted.ids("failed")) == (0, {"errors.envelope"}, set())
+    assert "It has errors of its own." in accepted.stdout
+
+
+@pytest.mark.parametrize("tier", ["smoke", "surface"])
+def test_a_tier_of_looks_makes_no_runs(tier: str) -> None:
+    """What is looked at before anybody trusts the suite changes nothing."""
+    with flawed_runtime(Flaw.NEVER_ENDS, Flaw.OTHER_STATUS) as url:
+        result = arp_check("runtime", url, f"--tier={tier}", "--report=json")
+    assert result.exit_code == 0
+    assert "run.submit" not in result.stdout
+
+
+def test_what_cannot_be_judged_is_an_error_of_its_own() -> None:
+    """With a line that says why: nobody there, no way in, no such URL, file or option."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with flawed_runtime(Flaw.ASKS_FOR_A_TOKEN) as closed:
+        cases = {
+            (nobody,): "nothing answers",
+            ("127.0.0.1:8081",): "no URL",
+            (closed,): "asks for a token",
+            (closed, "--token-file", "no-such-file"): "no-such-file",
+            (closed, "--report", "xml=out.xml"): "FORM",
+        }
+        for arguments, why in cases.items():
+            result = arp_check("runtime", *arguments)
+            assert (result.exit_code, result.stdout) == (2, ""), arguments
+            assert why in result.stderr
+            assert "Traceback" not in result.stderr
