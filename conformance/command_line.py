@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--goal", help="a goal that ends soon, and succeeds")
     add("--long-goal", metavar="GOAL", help="a goal that takes a minute at least")
     add("--failing-goal", metavar="GOAL", help="a goal that ends soon, and fails")
-    add("--profile-file", metavar="FILE", help="a RuntimeProfileUpsertRequest in JSON that the daemon accepts")
+    add("--profile-file", metavar="FILE", help="a RuntimeProfileUpsertRequest in JSON to launch from")
     add("--runtime-profile", metavar="NAME", help="a profile from which the daemon can launch runtimes")
     add("--runtime-url", metavar="URL", help="a runtime that the daemon may register")
     add("--run-timeout", type=float, default=RUN_TIMEOUT_S, metavar="S", help="how long a run may take (%(default)g s)")

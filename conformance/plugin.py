@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--helper-runtime-url", help="a runtime that the daemon may register, which is not judged itself")
     group.addoption("--max-examples", type=int, default=50, help="cases that Schemathesis makes up an operation")
     group.addoption("--standard-only", action="store_true", help="leave out what only the ARP stack promises")
-    group.addoption("--profile-file", help="a file with a RuntimeProfileUpsertRequest that the daemon accepts")
+    group.addoption("--profile-file", help="a file with a RuntimeProfileUpsertRequest to launch from")
     group.addoption("--checks-only", action="store_true", help="leave out what checks no requirement")
     group.addoption("--run-timeout", type=float, default=RUN_TIMEOUT_S, help="how many seconds a run may take")
 

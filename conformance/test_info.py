@@ -42,6 +42,19 @@ def test_what_is_not_there_is_an_error_envelope(service: Service) -> None:
         raise NotMetError(f"what does not exist is an error, not {response.status_code}")
 
 
+@pytest.mark.requirement("errors.envelope")
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [(b"{", "application/json"), (b"", "application/json"), (b"\xff", "application/json"), (b"{}", "text/plain")],
+)
+def test_a_body_that_is_no_request_is_an_error_envelope(service: Service, body: bytes, media_type: str) -> None:
+    """It may be refused for whatever reason, but not be taken, which none of these can be."""
+    path = "/v1/tool-invocations" if service.kind == "tool-registry" else "/v1/runs"
+    response = service.http.post(path, content=body, headers={"Content-Type": media_type})
+    if response.is_success:
+        raise NotMetError(f"what is no request is an error, not {response.status_code}")
+
+
 @pytest.mark.requirement("auth.open")
 @pytest.mark.parametrize("path", ["/v1/health", "/v1/version"])
 def test_health_and_version_need_no_token(service: Service, path: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from conformance.goals import not_applicable
+from conformance.judgement import NotMetError
 from conformance.service import Service, new_id, read, read_error
 
 if TYPE_CHECKING:
@@ -20,21 +23,30 @@ _RUNTIME = {"arp.exec": {"driver": "runtime", "max": 2}}
 @pytest.fixture
 def launchable(daemon: Service, request: pytest.FixtureRequest) -> Iterator[str]:
     """A profile from which instances can be launched; those that were are deleted at the end."""
-    given = request.config.getoption("--runtime-profile")
-    if not given:
-        if not daemon.features:
-            not_applicable("needs a profile from which the daemon can launch: name one with --runtime-profile")
-        yield request.getfixturevalue("make_profile")(runtime_name="arp-runtime", extensions=_RUNTIME)
-        return
-    before = {instance["instance_id"] for instance in _of_profile(daemon, given)}
-    yield given
-    for instance in _of_profile(daemon, given):
+    name = request.config.getoption("--runtime-profile") or _put_profile(daemon, request)
+    before = {instance["instance_id"] for instance in _of_profile(daemon, name)}
+    yield name
+    for instance in _of_profile(daemon, name):
         if instance["instance_id"] not in before:
             daemon.http.delete(f"/v1/instances/{instance['instance_id']}")
 
 
+def _put_profile(daemon: Service, request: pytest.FixtureRequest) -> str:
+    """A new profile, which is deleted at the end: as the file has it that was given, or for our runtime."""
+    file = request.config.getoption("--profile-file")
+    if not file and not daemon.features:
+        not_applicable("needs a profile from which the daemon can launch: --runtime-profile, or --profile-file")
+    body = json.loads(Path(file).read_text(encoding="utf-8")) if file else {"extensions": _RUNTIME}
+    path = f"/v1/admin/runtime-profiles/{new_id('profile')}"
+    read(daemon.http.put(path, json=body), "daemon/runtime_profiles/runtime_profile")
+    request.addfinalizer(lambda: daemon.http.delete(path))
+    return path.rpartition("/")[2]
+
+
 def _create(daemon: Service, profile: str, **body: Any) -> list[dict[str, Any]]:
     answer = daemon.http.post("/v1/instances", json={"runtime_profile": profile, **body})
+    if not answer.is_success:
+        raise NotMetError(f"instances are launched from a profile, not {answer.status_code}", "instances.create")
     created: list[dict[str, Any]] = read(answer, "daemon/instances/instance_create_response")["instances"]
     return created
 
