@@ -28,6 +28,9 @@ GENERATED = (
     Path("packages/runtime/src/arp_runtime/generated"),
 )
 
+# Several commands are a test, and the environment is made before the first.
+pytestmark = pytest.mark.timeout(3 * COMMAND_TIMEOUT)
+
 Ran = subprocess.CompletedProcess[str]
 Run = Callable[[str], Ran]
 

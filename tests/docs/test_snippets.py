@@ -24,6 +24,10 @@ DONE_ELSEWHERE = {
         ".ci/run",
         "conformance",
     ),
+    "python3 noxfile.py -s conformance -- conformance/test_openapi_run.py --max-examples 500 -rP": (
+        ".ci/run",
+        "conformance",
+    ),
     # The session `demo` installs every package from its folder into a venv.
     "python3 -m venv .venv && .venv/bin/pip install ./packages/*": ("noxfile.py", "_install_as_a_user_would(session)"),
     ". .venv/bin/activate": ("noxfile.py", "_install_as_a_user_would(session)"),
