@@ -42,9 +42,11 @@ async def test_a_run_ends_as_it_was_told(fake: FakeService, client: Any) -> None
     """Output, errors and events are those of the script; what was asked for can be looked at."""
     fake.on("What is 2+2?", output={"answer": "4"}, events=[("token", {"text": "4"})])
     fake.on("Break", error="agent_error", output={"partial": True})
+    fake.on("Say nothing")
     fake.on(None, error=ErrorDetail("queue_full", "Too much waits.", retryable=True))
     run = await client.run("What is 2+2?", labels={"team": "blue"})
     assert (await run.result(PATIENCE)).output == {"answer": "4"}
+    assert (await (await client.run("Say nothing")).result(PATIENCE)).output == {}
     events = [event async for event in run.events()]
     assert [(event.seq, event.type_) for event in events] == [(0, RunEventType.TOKEN), (1, RunEventType.FINAL)]
     assert [event.seq async for event in run.events(after=0)] == [1]
@@ -55,7 +57,7 @@ async def test_a_run_ends_as_it_was_told(fake: FakeService, client: Any) -> None
         with pytest.raises(ArpRunFailedError) as caught:
             await (await client.run(goal)).result(PATIENCE)
         assert (caught.value.code, caught.value.output, caught.value.retryable) == (code, output, retryable)
-    assert [request.input_.goal for request in fake.requests] == ["What is 2+2?", "Break", "anything"]
+    assert [request.input_.goal for request in fake.requests] == ["What is 2+2?", "Say nothing", "Break", "anything"]
 
 
 async def test_a_goal_that_nothing_was_said_of_fails_and_says_so(client: Any) -> None:
