@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from starlette.datastructures import QueryParams
 
-from arp_daemon.api_document import DOCUMENT as DAEMON
+from arp_daemon import api_document as daemon
 from arp_daemon.endpoint import ENDPOINT_PATTERN, URL_PATTERN, is_url, read_endpoint
 from arp_daemon.run_filter import LABEL_PATTERN, filter_of_query
-from arp_runtime.api_document import DOCUMENT as RUNTIME
+from arp_runtime import api_document as runtime
 from arp_service.ids import ID_PATTERN, check_id
 from arp_service.overlay import operations
 from contracts.spec import api
@@ -21,7 +21,7 @@ from contracts.spec import api
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SERVED = {"daemon": DAEMON, "runtime": RUNTIME}
+SERVED = {"daemon": daemon.api_document(""), "runtime": runtime.api_document("")}
 
 
 def references(node: Any) -> Iterator[str]:

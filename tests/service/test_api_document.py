@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.routing import Route
 
-from arp_runtime.api_document import DOCUMENT
+from arp_runtime.api_document import api_document
 from arp_service.application import create_app
 from arp_service.door import OwnUserOnly
 from arp_service.peer import PeerLookup, own_uid
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     import httpx
     from starlette.requests import Request
+
+
+DOCUMENT = api_document("Friends get in.")
 
 
 async def stream_run_events(_request: Request) -> StructResponse:
@@ -54,6 +57,15 @@ async def test_the_document_is_served_like_any_other_answer() -> None:
     assert (head.content, head.headers["content-length"]) == (b"", document.headers["content-length"])
     assert (other.status_code, other.headers["allow"]) == (405, "GET, HEAD")
     assert by_proxy.status_code == 401
+
+
+def test_the_document_tells_who_gets_in() -> None:
+    """As the server was started: its own user, and one that was named; a scheme that nobody asks for is not told."""
+    with PeerLookup() as lookup:
+        document = api_document(OwnUserOnly(lookup, 1000, 33).description).content
+    assert "the user 33 and the user 1000 alone" in document["info"]["description"]
+    assert document["security"] == []
+    assert "securitySchemes" not in document["components"]
 
 
 @pytest.mark.parametrize(

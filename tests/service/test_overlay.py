@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from arp_service import overlay as overlays
 from arp_service.body import MAX_BODY_BYTES
-from arp_service.overlay import ID, Overlay, applied, link, links, operations, query_parameters
+from arp_service.overlay import ID, Overlay, link, links, operations, query_parameters
 
 _ERROR = {"description": "Any other error."}
 
@@ -47,6 +48,10 @@ def _document() -> dict[str, Any]:
     }
 
 
+def applied(document: dict[str, Any], overlay: Overlay) -> dict[str, Any]:
+    return overlays.applied(document, overlay, "Friends get in.")
+
+
 def _overlay(**parts: Any) -> Overlay:
     return Overlay(**{"narrowed": {}, "refusals": {}, "links": {}, **parts})
 
@@ -79,12 +84,12 @@ def test_ids_in_paths_are_ids_and_schemas_are_narrowed() -> None:
 
 
 def test_the_way_in_is_that_of_this_server() -> None:
-    """At the address where it was asked for, for its own user, without a token that nobody would look at."""
+    """At the address where it was asked for, for whom it lets in, and without a token that nobody would look at."""
     document = applied(_document(), _overlay())
     assert document["servers"][0]["url"] == "/"
     assert document["security"] == []
     assert "securitySchemes" not in document["components"]
-    assert "user" in document["info"]["description"]
+    assert document["info"]["description"] == "A contract. Friends get in."
 
 
 def test_bodies_have_a_size() -> None:

@@ -87,4 +87,8 @@ OVERLAY = Overlay(
     },
     max_body_bytes={"submit_runs": MAX_BATCH_BYTES},
 )
-DOCUMENT = ApiDocument("arp_daemon", OVERLAY)
+
+
+def api_document(who_gets_in: str) -> ApiDocument:
+    """The document of a daemon that lets these in."""
+    return ApiDocument("arp_daemon", OVERLAY, who_gets_in)

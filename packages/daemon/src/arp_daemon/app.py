@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arp_daemon.api_document import DOCUMENT
+from arp_daemon.api_document import api_document
 from arp_daemon.routes.instance_logs import instance_log_routes
 from arp_daemon.routes.instances import instance_routes
 from arp_daemon.routes.profiles import profile_routes
@@ -14,13 +14,10 @@ from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.applications import Starlette
-    from starlette.datastructures import Headers
-    from starlette.types import Scope
 
     from arp_daemon.daemon import Daemon
+    from arp_service.door import Admission
 
 FEATURES = (
     "runs.batch",
@@ -36,7 +33,7 @@ FEATURES = (
 INFO = ServiceInfo("arp-daemon", "arp-daemon", FEATURES)
 
 
-def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starlette:
+def daemon_app(daemon: Daemon, admit: Admission) -> Starlette:
     """All routes of the daemon, behind the door."""
     return create_app(
         [
@@ -48,5 +45,5 @@ def daemon_app(daemon: Daemon, admit: Callable[[Scope, Headers], None]) -> Starl
             *profile_routes(daemon),
         ],
         admit,
-        DOCUMENT,
+        api_document(admit.description),
     )

@@ -35,4 +35,8 @@ OVERLAY = Overlay(
     },
     max_body_bytes={"create_runs": MAX_BATCH_BYTES},
 )
-DOCUMENT = ApiDocument("arp_runtime", OVERLAY)
+
+
+def api_document(who_gets_in: str) -> ApiDocument:
+    """The document of a runtime that lets these in."""
+    return ApiDocument("arp_runtime", OVERLAY, who_gets_in)

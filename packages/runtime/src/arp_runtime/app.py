@@ -7,29 +7,24 @@ from typing import TYPE_CHECKING
 
 from arp_model import HealthChecksItem, Status
 from arp_runtime.agents.variables import NONCE_VARIABLE
-from arp_runtime.api_document import DOCUMENT
+from arp_runtime.api_document import api_document
 from arp_runtime.routes import RunRoutes
 from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
 from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.applications import Starlette
-    from starlette.datastructures import Headers
-    from starlette.types import Scope
 
     from arp_runtime.records.opening import Records
     from arp_runtime.runs.manager import RunManager
+    from arp_service.door import Admission
     from arp_service.stopping import Stop
 
 FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel")
 
 
-def create_runtime_app(
-    runs: RunManager, records: Records, stop: Stop, admit: Callable[[Scope, Headers], None]
-) -> Starlette:
+def create_runtime_app(runs: RunManager, records: Records, stop: Stop, admit: Admission) -> Starlette:
     """The ASGI app: health, version and metrics, and the operations on runs."""
     records.metrics.ask(runs)
 
@@ -37,7 +32,8 @@ def create_runtime_app(
         return [_check_runs(runs, stop), _check_agents(runs), _check_store(records)]
 
     routes = RunRoutes(runs, stop).routes()
-    return create_app([*info_routes(_service_info(runs), checks), *routes, records.metrics.route()], admit, DOCUMENT)
+    every = [*info_routes(_service_info(runs), checks), *routes, records.metrics.route()]
+    return create_app(every, admit, api_document(admit.description))
 
 
 def _check_runs(runs: RunManager, stop: Stop) -> HealthChecksItem:

@@ -27,17 +27,18 @@ PATH = "/openapi.json"
 
 
 class ApiDocument:
-    """The contract as a package brings it along, under what its service does within it."""
+    """The contract as a package brings it along, under what its service does within it, as it was started."""
 
-    def __init__(self, package: str, overlay: Overlay) -> None:
+    def __init__(self, package: str, overlay: Overlay, who_gets_in: str) -> None:
         self._package = package
         self._overlay = overlay
+        self._who_gets_in = who_gets_in
 
     @cached_property
     def content(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document; it stands alone."""
         stored = files(self._package).joinpath("generated", "openapi.json").read_bytes()
-        return applied(msgspec.json.decode(stored, type=dict[str, Any]), self._overlay)
+        return applied(msgspec.json.decode(stored, type=dict[str, Any]), self._overlay, self._who_gets_in)
 
     def route(self) -> Route:
         """Where it is served."""

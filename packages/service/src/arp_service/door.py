@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -66,12 +66,29 @@ class Door:
         await self._app(scope, receive, send)
 
 
+class Admission(Protocol):
+    """Who gets in."""
+
+    @property
+    def description(self) -> str:
+        """In words, for the document of the API."""
+
+    def __call__(self, scope: Scope, headers: Headers) -> None:
+        """Raise unless this request may come in."""
+
+
 class OwnUserOnly:
     """Admits requests of its own user (and of others that were named) over loopback, told by the kernel."""
 
     def __init__(self, lookup: PeerLookup, *uids: int) -> None:
         self._lookup = lookup
         self._uids = frozenset(uids)
+
+    @property
+    def description(self) -> str:
+        """See `Admission`."""
+        users = " and ".join(f"the user {uid}" for uid in sorted(self._uids))
+        return f"It answers to {users} alone, over loopback: the kernel tells who calls, so there is no token."
 
     def __call__(self, scope: Scope, headers: Headers) -> None:
         """Raise unless the peer is one of the users, directly connected."""

@@ -28,10 +28,6 @@ _METHODS = ("get", "put", "post", "delete")
 # Whatever is asked: an unknown parameter, a peer that cannot be told or may not, the door's other reasons, and a bug.
 _ANY_REQUEST = (400, 401, 403, 500)
 _ANY_BODY = (408, 413, 415)
-_WHO_GETS_IN = (
-    "Only the user that this service runs as may call it, over loopback. The kernel tells who calls, so there is "
-    "no token."
-)
 _ONE_ERROR = "#/components/responses/Error"
 
 
@@ -64,15 +60,15 @@ def links(*operations: str, **parameters: str) -> dict[str, Node]:
     return {operation: link(operation, parameters=parameters) for operation in operations}
 
 
-def applied(document: Node, overlay: Overlay) -> Node:
-    """Return the document with the overlay over it.
+def applied(document: Node, overlay: Overlay, who_gets_in: str) -> Node:
+    """Return the document with the overlay over it. `who_gets_in` says so in words: no scheme of OpenAPI does.
 
     Raises:
         KeyError: the overlay speaks of what is not in the document.
     """
     served = copy.deepcopy(document)
     served["servers"] = [{"url": "/", "description": "This server."}]
-    served["info"]["description"] += f" {_WHO_GETS_IN}"
+    served["info"]["description"] += f" {who_gets_in}"
     served["security"] = []
     del served["components"]["securitySchemes"]
     for parameter in served["components"]["parameters"].values():
