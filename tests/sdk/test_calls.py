@@ -302,9 +302,26 @@ def test_a_tool_call_without_a_tool_is_not_made() -> None:
 
 
 async def test_another_type_of_body_is_a_type_error(service: Service, caller: Caller) -> None:
-    """A dict is no RunRequest: `RunRequest.from_dict` makes one of it."""
-    with pytest.raises(TypeError, match="expected RunRequest, got dict"):
-        await caller.call("Daemon", service.url, "submit_run", RUN_BODY)
+    """What is neither the model nor a dict is a mistake in the program."""
+    for wrong in ("goal", CREATE):
+        with pytest.raises(TypeError, match="expected RunRequest, got"):
+            await caller.call("Daemon", service.url, "submit_run", wrong)
+    assert service.seen == []
+
+
+async def test_a_plain_dict_is_taken_for_the_document_that_it_is(service: Service, caller: Caller) -> None:
+    """Programs for 0.1.0 submit one; it is held against the contract like any other."""
+    service.answer("POST", "/v1/runs", STATUS, status=202)
+    await caller.call("Daemon", service.url, "submit_run", RUN_BODY)
+    assert msgspec.json.decode(service.seen[0].body) == RUN_BODY
+    for wrong, place in (
+        ({}, "input"),
+        ({**RUN_BODY, "mood": 1}, "mood"),
+        ({"input": {"goal": 3}}, r"\$\.input\.goal"),
+    ):
+        with pytest.raises(ArpRequestError, match=place):
+            await caller.call("Daemon", service.url, "submit_run", wrong)
+    assert len(service.seen) == 1
 
 
 async def test_the_whole_text_of_a_stream_is_returned(service: Service, caller: Caller) -> None:

@@ -76,7 +76,7 @@ def build_call(operation: Operation[Any], request: object) -> Call:
     headers["Accept"] = operation.media_type
     content = None
     if operation.body is not None:
-        body = cast("Any", request).body
+        body = read_body(cast("Any", request).body, operation.body)
         content = encode_body(body if "Idempotency-Key" in headers else with_run_id(body), operation.body)
         headers["Content-Type"] = JSON
     return Call(
@@ -125,6 +125,19 @@ def escape_segment(value: str) -> str:
         raise ArpRequestError("invalid_request", f"An id in a path is no Unicode text: {exc.reason}.") from None
     # A segment of dots alone would be taken as a step up, which quoting does not prevent.
     return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped
+
+
+def read_body(body: object, type_: type[Model]) -> object:
+    """Return a plain dict as the document that it stands for, and anything else as it is.
+
+    The types say that it is to be a model; but 0.1.0 took a dict for a run, and programs count on it.
+    """
+    if not isinstance(body, dict):
+        return body
+    try:
+        return type_.from_dict(body)
+    except msgspec.ValidationError as exc:
+        raise ArpRequestError("invalid_request", f"{type_.__name__} cannot be sent: {exc}") from exc
 
 
 def with_run_id(body: object) -> object:
