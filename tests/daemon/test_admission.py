@@ -24,7 +24,7 @@ _FORKED: dict[str, Any] = {"driver": "runtime", "template": "arp_runtime.cli:mai
 
 @pytest.mark.own_daemon
 async def test_a_full_queue_refuses_and_has_room_again(daemon: RunningDaemon) -> None:
-    """429 queue_full with Retry-After, nothing stored; another profile is not affected."""
+    """429 queue_full with Retry-After, nothing stored; one that waits already is the same run when it is sent again."""
     await daemon.put_profile("small", **_FORKED, concurrency=1, max_queued=2)
     select = {"runtime_selector": {"runtime_profile": "small"}}
     first = await daemon.submit("wait 60 seconds", **select)
@@ -34,6 +34,8 @@ async def test_a_full_queue_refuses_and_has_room_again(daemon: RunningDaemon) ->
     error = refused.json()["error"]
     assert (refused.status_code, error["code"], error["retryable"]) == (429, "queue_full", True)
     assert refused.headers["Retry-After"]
+    again = {"run_id": queued[0], "input": {"goal": "What is 1+1?"}, **select}
+    assert (await daemon.client.post("/v1/runs", json=again)).json()["state"] == "queued"
     assert len((await daemon.get("/v1/runs"))["runs"]) == 3
     await daemon.client.post(f"/v1/runs/{first}:cancel")
     for run_id in queued:

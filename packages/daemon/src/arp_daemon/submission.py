@@ -1,7 +1,8 @@
-"""Runs on their way in: recognized or placed, stored together, and queued.
+"""Runs on their way in: placed, stored together, and queued; or recognized.
 
-One run or a thousand, it takes the same steps: those that are there already are recognized, the others get a place in
-the queue, or are refused one, and are stored in one transaction. Sent again, a run is the one that is there.
+One run or a thousand, it takes the same steps: each gets a place in the queue, or is refused one, and those with a
+place are stored in one transaction. What is not taken by that, because its id or key is taken, or for want of a place,
+may be there already: only then it is looked for. Sent again, a run is the one that is there.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class _Submission:
     assigned: bool = False
     selector: Selector = field(init=False)
     body: bytes = b""
+    refusal: ServiceError | None = None
+    """Why it gets no place. One that is there already needs none."""
     outcome: RunStatus | ServiceError | None = None
 
     def __post_init__(self) -> None:
@@ -82,38 +85,39 @@ class Submissions:
         return await self._take([_Submission(request) for request in requests])
 
     async def _take(self, submissions: list[_Submission]) -> list[RunStatus | ServiceError]:
-        await self._recognize(submissions)
         with ExitStack() as places:
-            for submission in _undecided(submissions):
+            for submission in submissions:
                 self._place(submission, places)
                 if len(submissions) > 1:
                     await anyio.lowlevel.checkpoint()  # a large batch holds up nobody else
-            await self._accept(_undecided(submissions))
-        return [submission.outcome for submission in submissions if submission.outcome is not None]
-
-    async def _recognize(self, submissions: list[_Submission]) -> None:
-        """Those whose id or key is known are decided."""
-        asked: list[str] = []
-        for submission in submissions:
-            try:
-                asked += [] if submission.assigned else [check_id(submission.run_id, "$.run_id")]
-            except ServiceError as error:
-                submission.outcome = error
-        known = {record.run_id: record for record in await self._store.find_runs(asked)} if asked else {}
-        for submission in _undecided(submissions):
-            with_key = submission.key and await self._store.find_run_by_key(submission.key)
-            record = with_key or known.get(submission.run_id)
-            if record:
-                submission.outcome = await self._compare(submission, record)
+            await self._accept([s for s in _undecided(submissions) if s.refusal is None])
+        await self._recognize(_undecided(submissions))
+        return [outcome for s in submissions if (outcome := s.outcome or s.refusal) is not None]
 
     def _place(self, submission: _Submission, places: ExitStack) -> None:
-        """Hold a place for a run until `places` closes, or decide why there is none."""
+        """Hold a place for a run until `places` closes, or find out why there is none."""
         request = submission.request
+        try:
+            if not submission.assigned:
+                check_id(submission.run_id, "$.run_id")
+        except ServiceError as error:
+            submission.outcome = error
+            return
         try:
             submission.selector, submission.body = read_selector(request.runtime_selector), request.to_json()
             places.enter_context(self._admission.place(request, submission.selector, len(submission.body)))
         except ServiceError as error:
-            submission.outcome = error
+            submission.refusal = error
+
+    async def _recognize(self, submissions: list[_Submission]) -> None:
+        """Those whose id or key is known are decided."""
+        asked = [submission.run_id for submission in submissions if not submission.assigned]
+        known = {record.run_id: record for record in await self._store.find_runs(asked)} if asked else {}
+        for submission in submissions:
+            with_key = submission.key and await self._store.find_run_by_key(submission.key)
+            record = with_key or known.get(submission.run_id)
+            if record:
+                submission.outcome = await self._compare(submission, record)
 
     @whole
     async def _accept(self, submissions: list[_Submission]) -> None:
@@ -124,7 +128,6 @@ class Submissions:
         for submission, record in zip(submissions, records, strict=True):
             if record is not None:
                 submission.outcome = self._open_runs.add(record, submission.selector).status()
-        await self._recognize(_undecided(submissions))  # somebody else was faster
 
     async def _compare(self, submission: _Submission, record: RunRecord) -> RunStatus | ServiceError:
         """The run that is there, where it was made by an equal request."""
