@@ -37,18 +37,22 @@ async def measure(bench: Bench) -> None:
     """The same programs in this environment and in one with the published SDK, in turns."""
     effort = bench.effort
     published = str(await anyio.to_thread.run_sync(installed, "sdk", "arp-standard-py==0.1.0") / "python")
-    pythons = {"published": published, "ours": sys.executable}
+    ways = {
+        "published": (published, "asking"),
+        "asking": (sys.executable, "asking"),
+        "ours": (sys.executable, "handle"),
+    }
     imports = {
         "httpx": (sys.executable, "import httpx"),
         "ours": (sys.executable, _CLIENT),
         "published": (published, _CLIENT),
     }
     async with our_daemon(bench.folder / "data") as running:
-        for python in pythons.values():
-            await _run(python, _PROGRAM, running.url, str(_WARM_UP))
+        for python, way in ways.values():
+            await _run(python, _PROGRAM, running.url, str(_WARM_UP), way)
         for _ in range(effort.repetitions):
-            for series, python in pythons.items():
-                done = await _run(python, _PROGRAM, running.url, str(effort.sdk_runs))
+            for series, (python, way) in ways.items():
+                done = await _run(python, _PROGRAM, running.url, str(effort.sdk_runs), way)
                 bench.record("sdk", series, done["cpu_ms"])
     for python, statement in imports.values():
         await _import(python, statement)
