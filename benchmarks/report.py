@@ -61,7 +61,7 @@ def _cpu_table(results: Results, rows: Sequence[Row]) -> str:
     lines = ["| CPU time in µs | of | for each | processes |", "|---|---|---|---|"]
     for row in rows:
         for series, processes in results.cpu.get(row.name, {}).items():
-            spent = ", ".join(f"{name} {_spread(values)}" for name, values in processes.items())
+            spent = ", ".join(f"{name} {_spread(values)}" for name, values in processes.items() if median(values))
             lines.append(filled(f"| {row.name} | {row.series[series]} | {row.per} | {spent} |", results))
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _WIDTH = 960
-_LEFT, _RIGHT = 330, 820
+_LEFT, _RIGHT = 330, 780
 """Where bars begin, and where the longest ends: labels stand before, figures behind."""
 _TOP, _LINE, _GAP = 84, 26, 18
 _BAR = 16

@@ -16,6 +16,7 @@ from benchmarks.fan_out import FanOut
 from benchmarks.loading import LoadError, perform
 from benchmarks.processes import unique_mb
 from benchmarks.programs import AGENT, HERE, daemon_program, floor, our_daemon
+from support.waiting import until_answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,12 +61,14 @@ async def _watch_daemon(bench: Bench, row: str, plan: FanOut, running: RunningDa
     data = {**msgspec.structs.asdict(plan), "gate": str(gate)}
     body = {"run_id": new_prefix(), "input": {"goal": "tell", "data": data}}
     (await running.client.post("/v1/runs", json=body)).raise_for_status()
+    run = f"/v1/runs/{body['run_id']}"
+    # The start of its instance is no part of what is measured.
+    await until_answer(lambda: running.get(run), lambda status: status["state"] == "running")
 
     async def begin() -> None:
         await gate.touch()
 
-    path = f"/v1/runs/{body['run_id']}/events"
-    await _watch(bench, row, plan, daemon_program(running), "arp-daemon", "ours", path, begin)
+    await _watch(bench, row, plan, daemon_program(running), "arp-daemon", "ours", f"{run}/events", begin)
 
 
 async def _watch(
