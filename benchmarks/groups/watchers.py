@@ -94,5 +94,7 @@ async def _watch(
     seen = outcome.figures["events"]
     if outcome.figures["complete"] != watchers or seen < watchers * plan.bursts * plan.events:
         raise LoadError(f"watchers have missed events: {outcome.figures}")
-    bench.record(row, series, outcome.cpu[server] * 1e6 / seen)
-    bench.record_cpu(row, outcome, seen, series)
+    # On a busy machine some of what was told one by one is sent together: what counts then is the sending.
+    units = outcome.figures["pieces"] if plan.events == 1 else seen
+    bench.record(row, series, outcome.cpu[server] * 1e6 / units)
+    bench.record_cpu(row, outcome, units, series)

@@ -13,12 +13,15 @@ class FrameCount:
 
     def __init__(self) -> None:
         self.events = 0
+        self.pieces = 0
+        """In how many pieces they came: of a chunked body, that is how often the server has sent."""
         self._first: int | None = None
         self._last = -1
         self._rest = b""
 
     def feed(self, piece: bytes) -> int:
         """Take what came, whole frames or not; return the number of events so far."""
+        self.pieces += 1
         whole, end, self._rest = (self._rest + piece).rpartition(_END)
         if not end:
             return self.events

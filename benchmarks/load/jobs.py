@@ -118,6 +118,7 @@ async def watch(port: int, path: str, watchers: int) -> Any:
     await stage("measured")
     return {
         "events": sum(count.events for count in counts),
+        "pieces": sum(count.pieces for count in counts),
         "complete": sum(count.complete for count in counts),
         "statuses": statuses,
     }

@@ -20,6 +20,7 @@ def test_each_event_counts_once_however_the_stream_is_cut(cuts: list[int]) -> No
     for start, end in pairwise(edges):
         count.feed(STREAM[start:end])
     assert (count.events, count.complete) == (20, True)
+    assert count.pieces == len(edges) - 1
 
 
 def test_a_lost_event_is_noticed() -> None:
