@@ -161,14 +161,30 @@ async def test_a_run_that_is_gone_meanwhile_is_an_error(caller: Caller) -> None:
     assert (caught.value.code, caught.value.status_code) == ("run_not_found", 404)
 
 
-async def test_a_stream_that_never_began_fails_at_once(caller: Caller) -> None:
-    """An unknown run, or a service that is not there, is reported like in any other call."""
-    busy = json("503 Service Unavailable", {"error": {"code": "stopping", "message": "Stopping."}})
-    with playing(busy) as script, pytest.raises(ArpApiError) as caught:
-        await caller.follow(script.url, "r1")
-    assert caught.value.code == "stopping"
+BUSY = json("503 Service Unavailable", {"error": {"code": "stopping", "message": "Stopping."}})
+
+
+async def test_a_stream_that_cannot_begin_is_tried_again_like_any_other_call(caller: Caller) -> None:
+    """A service that is busy, or breaks off in the head of its answer, is asked as often as `retries` says."""
+    with playing(BUSY, Answer(b"HTTP/1.1 200 OK\r\nCont"), stream(event(0, "final"))) as script:
+        assert len(await caller.follow(script.url, "r1")) == 1
+    with playing(BUSY, BUSY, BUSY) as script, pytest.raises(ArpApiError) as caught:
+        await caller.follow(script.url, "r1", retries=2)
+    assert (caught.value.code, len(script.heads)) == ("stopping", 3)
+
+
+async def test_a_stream_that_never_began_fails_at_once_where_nothing_is_tried_again(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown run, a service that is not there or does not answer, is reported like in any other call."""
+    monkeypatch.setattr(_http, "SILENCE_TIMEOUT", 0.05)
+    gone = json("404 Not Found", {"error": {"code": "run_not_found", "message": "Gone."}})
+    for answer, code in ((gone, "run_not_found"), (Answer(b"", hold=True), "timeout")):
+        with playing(answer) as script, pytest.raises(ArpApiError) as caught:
+            await caller.follow(script.url, "r1", timeout=httpx.Timeout(5, read=0.05))
+        assert caught.value.code == code
     with pytest.raises(ArpConnectionError) as refused:
-        await caller.follow(script.url, "r1")
+        await caller.follow(script.url, "r1", retries=0)
     assert refused.value.code == "connection_failed"
 
 

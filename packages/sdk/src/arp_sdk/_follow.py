@@ -8,6 +8,7 @@ import msgspec
 
 from arp_model import RunEvent, RunEventType, RunState, decode_lenient
 from arp_sdk._operation import EVENT_STREAM, build_call, require_media_type
+from arp_sdk._retries import DEFAULT_RETRIES, RETRY_WINDOW
 from arp_sdk._sse import SseError, SseParser
 from arp_sdk.errors import ArpApiError, ArpConnectionError, ArpResponseError, ArpTimeoutError
 from arp_sdk.generated.runtime import STREAM_RUN_EVENTS, StreamRunEventsRequest
@@ -38,12 +39,18 @@ def is_passing(error: ArpApiError) -> bool:
 
 
 class RunFollower:
-    """Where a reader of a run's events stands. What it does not know of them is counted in `unknown`."""
+    """Where a reader of a run's events stands. What it does not know of them is counted in `unknown`.
 
-    def __init__(self, run_id: str, after: int | None, unknown: Counter[str] | None = None) -> None:
+    `retries` is how often the first connection is tried again, as any other call is.
+    """
+
+    def __init__(
+        self, run_id: str, after: int | None, unknown: Counter[str] | None = None, *, retries: int = DEFAULT_RETRIES
+    ) -> None:
         self._run_id = run_id
         self._last = after
         self._unknown = unknown
+        self._retries = retries
         self._cursor = ""
         self._parser = SseParser()
         self._connections = 0
@@ -119,10 +126,12 @@ class RunFollower:
         if self._open and isinstance(error, ArpTimeoutError):
             return 0.0  # the run was silent, which it may be for as long as it likes
         self._tries += 1
-        if self._tries > RESUME_TRIES:
+        if self._tries > (RESUME_TRIES if self._connections else self._retries):
             raise error or ArpConnectionError("connection_lost", "The stream ended before the run's last event.")
-        return float(min(RESUME_DELAY * 2 ** (self._tries - 1), LONGEST_RESUME_DELAY))
+        delay = min(RESUME_DELAY * 2 ** (self._tries - 1), LONGEST_RESUME_DELAY)
+        asked_for = (error.retry_after if error is not None else None) or 0.0
+        return float(max(delay, min(asked_for, RETRY_WINDOW)))
 
     def _passing(self, error: ArpApiError) -> bool:
-        """Tell whether another try may help. A stream that never stood fails like any other call."""
-        return self._connections > 0 and is_passing(error)
+        """Tell whether another try may help. Who was too slow to begin is not asked again."""
+        return is_passing(error) and (self._connections > 0 or not isinstance(error, ArpTimeoutError))

@@ -25,7 +25,7 @@ class SyncRunEvents(SyncClient):
         `after` is the `seq` of the last event already seen. A connection that breaks is taken up again where it
         ended, so no event is missed or repeated; ArpApiError is raised when that fails several times in a row.
         """
-        follower = RunFollower(run_id, after, self.unknown_fields)
+        follower = RunFollower(run_id, after, self.unknown_fields, retries=self._retries)
         while True:
             error = None
             try:
@@ -53,7 +53,7 @@ class AsyncRunEvents(AsyncClient):
         ended, so no event is missed or repeated; ArpApiError is raised when that fails several times in a row.
         Whoever stops early closes the iterator (`contextlib.aclosing`).
         """
-        follower = RunFollower(run_id, after, self.unknown_fields)
+        follower = RunFollower(run_id, after, self.unknown_fields, retries=self._retries)
         while True:
             error = None
             try:
