@@ -98,6 +98,8 @@ def test_a_service_that_is_no_daemon_is_told_as_such(url: str) -> None:
         (("run", "x", "--label", "some"), "KEY=VALUE"),
         (("run", "x", "--context", "[]"), "JSON object"),
         (("runs", "--limit", "0"), "--limit"),
+        (("runs", "--limit", "1001"), "--limit"),
+        (("runs", "--all", "--page-token", "t"), "--all: it begins with the newest run; leave out --page-token."),
         (("runs", "--label", "some"), "--label: 'some' must be KEY=VALUE."),
         (("runs", "--state", "over"), "--state"),
         (("logs", "x", "--lines", "10001"), "--lines"),

@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter, validators
 
+from arp_cli.errors import UsageError
 from arp_cli.exit_codes import ExitCode
 from arp_cli.run_request import read_labels
 from arp_cli.session import Session
@@ -68,7 +69,7 @@ def runs(
     limit
         How many at most; 1000 are the most.
     every
-        All that fit, however many.
+        All that fit, however many; --limit says nothing then.
     page_token
         Go on where an earlier list ended; it says with which token.
     state
@@ -78,6 +79,8 @@ def runs(
     label
         With this label. Can be given several times, for all of several.
     """
+    if every and page_token is not None:
+        raise UsageError("--all: it begins with the newest run; leave out --page-token.")
     only = _Filter(state, profile, tuple(f"{name}={value}" for name, value in read_labels(label).items()))
     with session.client() as client, session.wait("reading runs"):
         if every:
