@@ -47,14 +47,14 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the test suite on three workers; ``-- ARGS`` go to pytest, which then runs on one."""
-    _install_editable(session, "--group=tests")
+    _install_for_tests(session)
     _pytest(session, *(session.posargs or ON_WORKERS))
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run the test suite, which then takes some minutes more, and hold how much of the code it runs over a floor."""
-    _install_editable(session, "--group=tests")
+    _install_for_tests(session)
     session.run("python", "-m", "coverage", "erase")
     _pytest(session, *ON_WORKERS, launcher=("python", "-m", "coverage", "run", "-m"))
     session.run("python", "-m", "coverage", "combine", "--quiet")
@@ -141,13 +141,19 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Check the documentation: its links, and that what it shows works."""
-    _install_editable(session, "--group=tests")
+    _install_for_tests(session)
     _pytest(session, "tests/docs", *session.posargs)
 
 
 def _install_editable(session: nox.Session, *args: str) -> None:
     """Install every package so that edits, and coverage, are of the files in the checkout."""
     session.install(*(part for package in PACKAGES for part in ("-e", f"./{package}")), *args)
+
+
+def _install_for_tests(session: nox.Session) -> None:
+    """Install what the test suite needs: every package, and arp-check, which documents show, as its users have it."""
+    fresh = ("--reinstall-package=arp-check",) if session.venv_backend == "uv" else ()
+    _install_editable(session, "--group=tests", *fresh, "./conformance")
 
 
 def _install_as_a_user_would(session: nox.Session, *args: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # What is started where no URL is given.
 OURS = ("runtime", "daemon")
 _MAX_REASON_CHARS = 400
+_EVERY_ANSWER = "every answer is held against its OpenAPI document"
 # What a check can ask for beside its service, by the name of the argument: it is run for each that the service has.
 _PARTS: dict[str, Callable[[str], list[Operation] | list[ServedPath]]] = {
     "required_operation": lambda kind: [o for o in operations(kind) if o.required],
@@ -125,7 +126,7 @@ def _contract_is_kept(request: pytest.FixtureRequest) -> Iterator[None]:
     for kind, service in services.items():
         for violation in service.contract.take_violations():
             broken.append(f"{violation.requirement}: {violation.message}\n{violation.exchange}")
-            finding = Finding(violation.requirement, "failed", "every answer", violation.message, violation.exchange)
+            finding = Finding(violation.requirement, "failed", _EVERY_ANSWER, violation.message, violation.exchange)
             request.config.stash[FINDINGS][kind].append(finding)
     if broken:
         pytest.fail("\n".join(broken), pytrace=False)

@@ -21,6 +21,13 @@ def test_a_method_that_a_path_does_not_have_is_refused(service: Service, served:
         assert set(response.headers["allow"].split(", ")) - {"HEAD"} == served.methods
 
 
+@pytest.mark.requirement("errors.everywhere")
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_what_nobody_knows_is_an_error_envelope(service: Service, method: str) -> None:
+    """Whatever the path, the answer is an error. (The contract looks at its body.)"""
+    assert service.http.request(method, "/v1/nobody/knows").is_client_error
+
+
 @pytest.mark.requirement("errors.unknown_path")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(

@@ -29,6 +29,12 @@ DONE_ELSEWHERE = {
         "conformance",
     ),
     # The session `demo` installs every package from its folder into a venv.
+    # The session `docs` installs it from its folder, and the steps below it run it.
+    "pip install ./conformance": ("noxfile.py", '"./conformance")'),
+    "python3 -m pytest -p conformance.plugin --pyargs conformance --checks-only --daemon-url http://127.0.0.1:8082": (
+        "tests/conformance_suite/test_plugin.py",
+        '"-p", "conformance.plugin", "--pyargs", "conformance", "--checks-only"',
+    ),
     "python3 -m venv .venv && .venv/bin/pip install ./packages/*": ("noxfile.py", "_install_as_a_user_would(session)"),
     ". .venv/bin/activate": ("noxfile.py", "_install_as_a_user_would(session)"),
     "python3 -m pip install -r tools/codegen/python/requirements.txt": (

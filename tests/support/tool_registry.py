@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from contracts.spec import validator
 from support.serving import served
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+_CALL = "tool_registry/tools/tool_invocation_request.schema.json"
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
 _UPPER_INPUT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 _UPPER_OUTPUT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
@@ -48,14 +51,24 @@ class FakeRegistry:
         self.authorization.append(request.headers.get("authorization"))
         return JSONResponse(self.tools)
 
+    async def get_tool(self, request: Request) -> Response:
+        """`GET /v1/tools/{tool_id}`."""
+        found = [tool for tool in self.tools if tool["tool_id"] == request.path_params["tool_id"]]
+        return JSONResponse(found[0]) if found else _refusal(404, "tool_not_found")
+
     async def invoke_tool(self, request: Request) -> Response:
         """`POST /v1/tool-invocations`."""
-        call = await request.json()
+        call = await _read_call(request)
+        if call is None:
+            return _refusal(400, "invalid_request")
         self.calls.append(call)
+        return await self._call_tool(call)
+
+    async def _call_tool(self, call: dict[str, Any]) -> Response:
         answer: dict[str, Any] = {"invocation_id": call["invocation_id"], "ok": True}
-        match call["tool_id"]:
+        match call.get("tool_id", call.get("tool_name")):
             case "upper":
-                answer["result"] = {"text": call["args"]["text"].upper()}
+                answer |= _upper(call["args"])
             case "fails":
                 answer |= {"ok": False, "error": {"code": "no_luck", "message": "Not today."}}
             case "hangs":
@@ -73,7 +86,37 @@ class FakeRegistry:
                 answer["result"] = {"text": "x" * (9 * 1024 * 1024)}
             case "packed":
                 return Response(b"\x1f\x8b", media_type="application/json", headers={"Content-Encoding": "gzip"})
+            case tool:
+                answer |= {"ok": False, "error": {"code": "tool_not_found", "message": f"There is no {tool}."}}
         return JSONResponse(answer)
+
+
+def _upper(args: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(args.get("text"), str):
+        return {"ok": False, "error": {"code": "invalid_arguments", "message": "There is no text."}}
+    return {"result": {"text": args["text"].upper()}}
+
+
+async def _read_call(request: Request) -> Any:
+    """The ToolInvocationRequest; None where it is none."""
+    try:
+        call = await request.json()
+    except ValueError:
+        return None
+    return call if validator(_CALL).is_valid(call) else None
+
+
+def _refusal(status: int, code: str) -> Response:
+    return JSONResponse({"error": {"code": code, "message": "No."}}, status_code=status)
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok", "time": datetime.now(UTC).isoformat()})
+
+
+async def _version(_: Request) -> Response:
+    version = {"service_name": "fake-registry", "service_version": "1.0", "supported_api_versions": ["v1"]}
+    return JSONResponse(version)
 
 
 @asynccontextmanager
@@ -81,7 +124,10 @@ async def running_registry(registry: FakeRegistry | None = None) -> AsyncIterato
     """Serve it, for the block."""
     registry = registry or FakeRegistry()
     routes = [
+        Route("/v1/health", _health),
+        Route("/v1/version", _version),
         Route("/v1/tools", registry.list_tools),
+        Route("/v1/tools/{tool_id}", registry.get_tool),
         Route("/v1/tool-invocations", registry.invoke_tool, methods=["POST"]),
     ]
     async with served(Starlette(routes=routes)) as client:
