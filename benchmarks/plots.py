@@ -26,6 +26,7 @@ _PICTURES = {
     ),
     "watching": ("Events and their watchers", ("events", "watchers-one-by-one", "watchers-bursts", "watcher-memory")),
 }
+_BEST = 64.0
 _AIMS = "What is measured, and what is aimed at"
 _SPREAD = "The bar is the median of the repetitions; the thin line goes from the lowest to the highest."
 
@@ -52,7 +53,7 @@ def _dots(results: Results) -> Iterator[Dot]:
     for row in ROWS:
         for aim in row.aims:
             verdict = judge(aim, results.figures.get(row.name, {}))
-            if verdict is not None and verdict.value > 0:
+            if verdict is not None:
                 label = f"{row.name}: {row.series[aim.of]}" if len(row.aims) > 1 and _differ(row) else row.name
                 label += f" / {aim.against}" if aim.against else ""
                 text = f"{number(verdict.value)}, aim {bound(aim)}"
@@ -64,12 +65,14 @@ def _differ(row: Row) -> bool:
 
 
 def _goodness(verdict: Verdict) -> float:
-    """1 where the aim is just met, 2 where it is twice as good."""
+    """1 where the aim is just met, 2 where it is twice as good, within what can be drawn."""
     aim = verdict.aim
     if aim.at_least is not None:
-        return verdict.value / aim.at_least
-    assert aim.at_most is not None
-    return aim.at_most / verdict.value
+        good = verdict.value / aim.at_least
+    else:
+        assert aim.at_most is not None
+        good = aim.at_most / verdict.value if verdict.value > 0 else _BEST
+    return min(max(good, 1 / _BEST), _BEST)
 
 
 def _group(row: Row, results: Results) -> Group:

@@ -29,9 +29,8 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def ratio(of: Sequence[float], against: Sequence[float]) -> float:
     """The median of what each repetition gives; each was measured beside the one that it is divided by."""
-    if len(of) != len(against):
-        return median(of) / median(against)
-    return median(mine / yardstick for mine, yardstick in zip(of, against, strict=True))
+    pairs = zip(of, against, strict=True) if len(of) == len(against) else [(median(of), median(against))]
+    return median(mine / yardstick if yardstick else math.inf for mine, yardstick in pairs)
 
 
 def judge(aim: Aim, figures: Mapping[str, Sequence[float]]) -> Verdict | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+import pytest
 from benchmarks.plots import pictures
 from benchmarks.publishing import DOCUMENT, KEPT, with_figures
 from benchmarks.results import read_results
+from benchmarks.rows import ROWS
 from benchmarks.svg import Bar, Group, bar_chart
 
 from bench.made_up import results_with
@@ -30,6 +32,15 @@ def test_pictures_are_whole_and_can_be_read_on_any_page() -> None:
         assert root.findtext("{*}title") == picture.title
         assert "prefers-color-scheme: dark" in picture.svg
     assert "a &lt; b" in bar_chart("a < b", "", [])
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.0, 1e-9, 1e9])
+def test_every_figure_has_a_place_among_the_aims(value: float) -> None:
+    """Also a delay that is none, and what is off the scale."""
+    [aims] = [picture for picture in pictures(results_with(value)) if picture.name == "aims"]
+    dots = [float(x) for x in re.findall(r'<circle .*cx="([-\d.]+)"', aims.svg)]
+    assert len(dots) == sum(len(row.aims) for row in ROWS)
+    assert all(300 < x < 800 for x in dots)
 
 
 def test_the_document_shows_the_results_that_are_kept() -> None:
