@@ -16,7 +16,8 @@ def installed(name: str, *requirements: str, python: str = sys.executable) -> Pa
     """Return the `bin` folder of a venv with these requirements; made at the first call, then kept."""
     venv = _VENVS / name
     complete = venv / "complete"
-    made_of = "\n".join((python, sys.version, *requirements))
+    # The interpreter behind a session's own: what one session has installed, the next one takes.
+    made_of = "\n".join((str(Path(python).resolve()), sys.version, *requirements))
     if not (complete.is_file() and complete.read_text() == made_of):
         _uv("venv", "--clear", "--python", python, str(venv))
         _uv("pip", "install", "--python", str(venv / "bin" / "python"), *requirements)
