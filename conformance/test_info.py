@@ -17,6 +17,7 @@ _FEATURES = {
 }
 # The programs that have to have them.
 _OURS = {"arp-runtime", "arp-daemon"}
+_NO_REQUEST = "request.missing_field"
 # A thing of which there is none with a new id, and a path that the standard protects.
 _THINGS = {"runtime": "/v1/runs/", "daemon": "/v1/runs/", "tool-registry": "/v1/tools/"}
 
@@ -52,7 +53,7 @@ def test_a_body_that_is_no_request_is_an_error_envelope(service: Service, body: 
     path = "/v1/tool-invocations" if service.kind == "tool-registry" else "/v1/runs"
     response = service.http.post(path, content=body, headers={"Content-Type": media_type})
     if response.is_success:
-        raise NotMetError(f"what is no request is an error, not {response.status_code}")
+        raise NotMetError(f"what is no request is refused, not answered with {response.status_code}", _NO_REQUEST)
 
 
 @pytest.mark.requirement("auth.open")
