@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.exchange import Exchange, exchange_of
-from conformance.operations import Operation, answer_schema, find_operation, operations
+from conformance.operations import Operation, answer_schema, find_operation
 from conformance.requirements import load_requirements
 from conformance.schemas import find_faults
 
@@ -41,8 +41,6 @@ class Contract:
             if kind in requirement.services
             for operation in requirement.operations
         }
-        self.seen: set[tuple[str, int]] = set()
-        """The operations, and the statuses that each was answered with."""
         self._violations: list[Violation] = []
         self.last: Exchange | None = None
 
@@ -52,8 +50,6 @@ class Contract:
             response.read()
         self.last = exchange_of(response, self._secrets)
         operation = find_operation(self._kind, response.request.method, response.request.url.path)
-        if operation is not None:
-            self.seen.add((operation.id, response.status_code))
         if not response.is_success:
             self._look_at_error(operation, response)
         elif operation is not None:
@@ -100,12 +96,6 @@ class Contract:
     def _note(self, requirement: str, message: str) -> None:
         assert self.last is not None
         self._violations.append(Violation(requirement, message, self.last))
-
-
-def unclaimed_operations(kind: str) -> set[str]:
-    """The operations that no requirement of a kind of service speaks of."""
-    claimed = {o for r in load_requirements() if kind in r.services for o in r.operations}
-    return {operation.id for operation in operations(kind)} - claimed
 
 
 def _media_type(response: httpx.Response) -> str:

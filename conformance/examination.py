@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import time
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _HERE = Path(__file__).parent
+_URL = re.compile(r"https?://[^/\s[]|https?://\[[\da-f:.]+\]", re.IGNORECASE)
 # What pytest would take from whoever calls, and which is not meant for these checks.
 _FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
 # A check waits for a few runs, one after the other, and for some answers besides.
@@ -93,13 +95,13 @@ def examine(examination: Examination) -> Report:
 
 def _first_look(examination: Examination) -> Mapping[str, object]:
     """Return the VersionInfo of a service that can be reached and lets us in."""
-    if httpx.URL(examination.url).scheme not in {"http", "https"}:
+    if not _URL.match(examination.url):
         raise CannotJudgeError(f"{examination.url} is no URL with http:// or https://")
     service = Service(examination.kind, examination.url, examination.token)
     try:
         version = service.version
         protected = service.http.get("/v1/tools" if examination.kind == "tool-registry" else "/v1/runs/x")
-    except httpx.TransportError as exc:
+    except (httpx.TransportError, httpx.InvalidURL) as exc:
         raise CannotJudgeError(f"nothing answers at {examination.url}: {exc}") from exc
     finally:
         service.close()

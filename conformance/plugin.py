@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from conformance.judgement import Finding, NotMetError, UnusableAnswerError
@@ -170,7 +171,8 @@ def _blamed(error: BaseException, ids: tuple[str, ...], when: str | None) -> str
     """Which requirement is not met; None where the failure tells nothing of any."""
     if isinstance(error, NotMetError) and error.requirement:
         return error.requirement
-    if isinstance(error, UnusableAnswerError) or when != "call" or not ids:
+    # Who is not there any more has broken something else, or was stopped.
+    if isinstance(error, (UnusableAnswerError, httpx.ConnectError)) or when != "call" or not ids:
         return None
     return ids[0]
 

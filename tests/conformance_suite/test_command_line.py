@@ -64,6 +64,7 @@ def test_what_cannot_be_judged_is_an_error_of_its_own() -> None:
         cases = {
             (nobody,): "nothing answers",
             ("127.0.0.1:8081",): "no URL",
+            ("http://[",): "no URL",
             (closed,): "asks for a token",
             (closed, "--token-file", "no-such-file"): "no-such-file",
             (closed, "--report", "xml=out.xml"): "FORM",

@@ -40,6 +40,7 @@ class Flaw(StrEnum):
     TALKS_TO_NOBODY = "health asks for a token"
     NO_CHALLENGE = "a 401 does not say what is asked for"
     INVENTS_RUNS = "it knows every run"
+    LEAVES = "it is gone once the first look is over"
     ASKS_FOR_A_TOKEN = "no flaw: it asks for a token"
 
 
@@ -89,6 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(201 if Flaw.OTHER_STATUS in self.flaws else 200, self.runs[run_id])
 
     def _answer_of_run(self, run_id: str, rest: list[str]) -> None:
+        if Flaw.LEAVES in self.flaws:
+            self.server.shutdown()
+            self.server.server_close()
+            self.close_connection = True
         status = self.runs.get(run_id) or (self._status(run_id) if Flaw.INVENTS_RUNS in self.flaws else None)
         if status is None or rest not in ([], ["result"]):
             self._refuse(404)
