@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
-KINDS = ("left_out", "accepted", "pinned")
+KINDS = ("left_out", "accepted", "drawn", "pinned")
 # Longer than any answer takes; launching instances takes longest.
 _ANSWER_TIMEOUT_S = 40
 # What answers to data that fits the document: done, or not in this state of things.
@@ -22,6 +22,7 @@ _TAKEN = ["2xx", 404, 409, 429, 503]
 # What answers to data that does not: also a path that leads elsewhere.
 _REFUSED = [400, 404, 405, 415]
 _NO_BUG = ["2xx", "3xx", "4xx", 503]
+_MOSTLY = 0.8
 _OFF = {"enabled": False}
 
 
@@ -56,11 +57,16 @@ def entries(service: str) -> Iterator[Entry]:
 def configuration(service: str, runtime_url: str, max_examples: int, token: str | None) -> dict[str, Any]:
     """The configuration, as schemathesis.toml has it: the same seed, and so the same cases, each time."""
     operations: dict[str, dict[str, Any]] = {}
+    dictionaries: dict[str, dict[str, Any]] = {}
     for entry in entries(service):
         operation = operations.setdefault(entry.operation, {"include-operation-id": entry.operation})
         if entry.kind == "left_out":
             phases = entry.more.get("phases")
             operation |= _OFF if phases is None else {"phases": dict.fromkeys(phases, _OFF)}
+        elif entry.kind == "drawn":
+            dictionaries[entry.operation] = {"values": entry.more["words"]}
+            drawn = {"dictionary": entry.operation, "probability": _MOSTLY}
+            operation.setdefault("parameters", {})[entry.more["parameter"]] = drawn
         elif entry.kind == "pinned":
             value = entry.more["value"].replace("{runtime}", runtime_url)
             operation.setdefault("parameters", {})[entry.more["parameter"]] = value
@@ -77,6 +83,7 @@ def configuration(service: str, runtime_url: str, max_examples: int, token: str 
             "positive_data_acceptance": {"expected-statuses": _TAKEN},
             "negative_data_rejection": {"expected-statuses": _REFUSED},
         },
+        "dictionaries": dictionaries,
         "operations": list(operations.values()),
     }
 

@@ -75,5 +75,5 @@ def test_each_exception_is_of_something_and_has_a_reason(kind: str, urls: dict[s
         assert entry.kind in KINDS
         assert entry.operation in known
         assert entry.reason.strip().endswith(".")
-        assert set(entry.more) <= {"phases", "check", "statuses", "parameter", "value"}
+        assert set(entry.more) <= {"phases", "check", "statuses", "parameter", "value", "words"}
         assert entry.kind != "accepted" or entry.more["check"] in CHECKS
