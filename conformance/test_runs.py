@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from conformance.judgement import NotMetError
 from conformance.service import Service, assert_refused, new_id, read_error
 
 _ENDED = {"succeeded", "failed", "canceled"}
+_AT_ONCE = 8
 
 
 @pytest.mark.requirement("run.submit")
@@ -134,6 +137,17 @@ def test_a_request_can_be_repeated(service: Service) -> None:
     first, _ = service.finish(service.submit_request(request)["run_id"])
     turned = {"input": {"data": {"b": 2, "a": 1}, "goal": goal}, "run_id": request["run_id"]}
     assert service.submit_request(turned) == first, "the answer is the RunStatus of the run that is there, unchanged"
+
+
+@pytest.mark.requirement("run.id_race")
+def test_many_who_submit_one_request_at_once_make_one_run(service: Service) -> None:
+    """Each is answered with that run, and it ends once."""
+    request = {"run_id": new_id("race"), "input": {"goal": service.goals.short}}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = list(pool.map(service.submit_request, [request] * 2 * _AT_ONCE))
+    assert {answer["run_id"] for answer in answers} == {request["run_id"]}
+    status, result = service.finish(str(request["run_id"]))
+    assert (service.status(status["run_id"]), service.result(status["run_id"])) == (status, result)
 
 
 @pytest.mark.requirement("run.id_conflict")
