@@ -36,6 +36,7 @@ class Phase(Enum):
     """Its end is decided; whatever else comes is dropped."""
 
 
+_UNDER_WAY = frozenset({RunState.QUEUED, RunState.RUNNING})
 WITH_INSTANCE = frozenset({Phase.SENT, Phase.ACCEPTED})
 
 
@@ -107,6 +108,11 @@ class OpenRun:
     def ended(self) -> bool:
         """Whether its end is decided."""
         return self.phase is Phase.ENDED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end is stored and shown."""
+        return self.state not in _UNDER_WAY
 
     def add_frames(self, frames: list[bytes]) -> None:
         """Show stored events to the watchers."""

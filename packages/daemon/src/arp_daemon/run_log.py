@@ -10,6 +10,7 @@ from arp_service.event_stream import Frames
 from arp_service.sse import frame
 
 if TYPE_CHECKING:
+    from arp_daemon.open_run import OpenRun
     from arp_daemon.runs import RunManager
     from arp_daemon.store import Store
 
@@ -19,31 +20,35 @@ _LAST = frozenset(type_.value for type_ in LAST_TYPES)
 
 
 class RunLog:
-    """`FrameLog` of one run; `position` is the seq of the next event to show."""
+    """`FrameLog` of one run; `position` is the seq of the next event to show.
+
+    Who watches an open run is shown its end from memory, too: the store would be asked three times for it.
+    """
 
     def __init__(self, runs: RunManager, store: Store, run_id: str, position_in_store: int) -> None:
         self._runs = runs
         self._store = store
         self._run_id = run_id
         self._stored_at = position_in_store
+        self._run: OpenRun | None = runs.find_open(run_id)
 
     async def read(self, position: int) -> Frames:
         """See `FrameLog`."""
-        run = self._runs.find_open(self._run_id)
+        run = self._run = self._run or self._runs.find_open(self._run_id)
         frames = None if run is None else run.frames_from(position)
-        if frames is not None:
-            return Frames(b"".join(frames), position + len(frames), ended=False)
+        if run is not None and frames is not None:
+            return Frames(b"".join(frames), position + len(frames), ended=run.is_over)
         events = await self._store.list_events(self._stored_at, position, _PAGE)
         body = b"".join(frame(str(e.seq), e.type, e.event) for e in events)
-        ended = not events and run is None and await self._has_ended()
+        ended = not events and (run is None or run.is_over) and await self._has_ended()
         if ended:
             await self._check_end(position)
         return Frames(body, position + len(events), ended)
 
     async def wait(self, position: int) -> None:
         """See `FrameLog`."""
-        run = self._runs.find_open(self._run_id)
-        if run is not None and run.frames_from(position) == []:
+        run = self._run
+        if run is not None and not run.is_over and run.frames_from(position) == []:
             await run.changed.wait()
 
     async def _check_end(self, position: int) -> None:

@@ -35,13 +35,15 @@ def run_routes(daemon: Daemon) -> list[Route]:
         return StructResponse(await daemon.traces.read(_run_id(request)))
 
     async def stream_run_events(request: Request) -> Response:
-        record = await daemon.runs.record(_run_id(request))
+        run_id = _run_id(request)
+        run = daemon.runs.find_open(run_id)
+        stored_at = run.position if run is not None else (await daemon.runs.record(run_id)).position
         return EventStream(
-            RunLog(daemon.runs, daemon.store, record.run_id, record.position),
+            RunLog(daemon.runs, daemon.store, run_id, stored_at),
             read_after(request) + 1,
             daemon.stop,
             as_json_lines=wants_json_lines(request),
-            on_left=_on_left(request, lambda: daemon.cancellation.watcher_left(record.run_id)),
+            on_left=_on_left(request, lambda: daemon.cancellation.watcher_left(run_id)),
         )
 
     async def cancel_run(request: Request) -> Response:
