@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
-from arp_service import event_stream
+from arp_service import streaming
 from arp_service.changed import Changed
 from arp_service.errors import InvalidRequestError, UnavailableError
 from arp_service.event_stream import EventStream, Frames, read_after, wants_json_lines
@@ -89,7 +89,7 @@ def test_a_place_to_begin_that_is_none_is_refused(query: str, seen: str) -> None
 
 async def test_a_silent_stream_of_lines_has_empty_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """They keep the connection, and whoever reads JSON from lines passes over them."""
-    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(streaming, "HEARTBEAT_S", 0.01)
     log, stop = _Log(1), Stop()
     seen: list[str] = []
     async with served(_app(log, stop), stop) as client, client.stream("GET", "/events", headers=_JSON_LINES) as stream:
@@ -99,6 +99,18 @@ async def test_a_silent_stream_of_lines_has_empty_ones(monkeypatch: pytest.Monke
                 if seen.count("") == 2:
                     log.add(last=True)
     assert [json.loads(line) for line in seen if line] == [{"n": 0}, {"n": 1}]
+
+
+async def test_a_silent_event_stream_has_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No event that nobody told: a reader of events passes over them."""
+    monkeypatch.setattr(streaming, "HEARTBEAT_S", 0.01)
+    log, stop = _Log(), Stop()
+    async with served(_app(log, stop), stop) as client, client.stream("GET", "/events") as stream:
+        with anyio.fail_after(10):
+            async for line in stream.aiter_lines():
+                assert not line or line.startswith(":")
+                if line:
+                    return
 
 
 async def test_a_reader_that_leaves_before_the_end_is_noticed() -> None:
@@ -151,7 +163,7 @@ async def test_a_log_that_breaks_is_not_taken_for_a_reader_that_leaves() -> None
 
 async def test_a_reader_that_takes_nothing_is_dropped_and_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it does not take in time ends its stream."""
-    monkeypatch.setattr(event_stream, "_SEND_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(streaming, "_SEND_TIMEOUT_S", 0.05)
     log, stop, left = _Log(500_000), Stop(), anyio.Event()
     async with served(_app(log, stop, left.set), stop) as client, client.stream("GET", "/events"):
         with anyio.fail_after(10):

@@ -10,18 +10,18 @@ import anyio.lowlevel
 import httpx
 import psutil
 import pytest
-from sse_starlette import EventSourceResponse
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from arp_service import serving
 from arp_service.application import create_app
 from arp_service.serving import CannotListenError, bind, url_of
+from arp_service.streaming import text_response
 from support.serving import served
 from support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -96,7 +96,7 @@ async def test_a_connection_is_closed_when_its_client_has_closed_it() -> None:
 
     async def wait(request: Request) -> Response:
         await request.body()
-        return EventSourceResponse(_endless())
+        return text_response(_endless())
 
     async def answer(_request: Request) -> Response:
         return PlainTextResponse("done")
@@ -114,7 +114,7 @@ async def test_a_connection_is_closed_when_its_client_has_closed_it() -> None:
         await until(lambda: _held(client.base_url.port) == [])
 
 
-async def _endless() -> AsyncIterator[bytes]:
+async def _endless() -> AsyncGenerator[bytes, None]:
     while True:
         yield b"data: more\n\n"
         await anyio.lowlevel.checkpoint()

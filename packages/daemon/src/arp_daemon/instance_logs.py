@@ -19,7 +19,7 @@ from arp_daemon.launcher import LauncherError, UnknownInstanceError
 from arp_service.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from arp_daemon.instances import InstanceManager
     from arp_daemon.launcher import LauncherClient
@@ -39,7 +39,7 @@ class InstanceLogs:
         self._starter = starter
         self._stop = stop
 
-    async def read(self, instance_id: str, stream: Stream, lines: int, *, follow: bool) -> AsyncIterator[bytes]:
+    async def read(self, instance_id: str, stream: Stream, lines: int, *, follow: bool) -> AsyncGenerator[bytes, None]:
         """Return the last `lines` lines, and with `follow` all that comes after them, in pieces of UTF-8.
 
         Raises:
@@ -83,7 +83,7 @@ class InstanceLogs:
         return piece
 
 
-async def _as_text(pieces: AsyncIterator[LogPiece]) -> AsyncIterator[bytes]:
+async def _as_text(pieces: AsyncIterator[LogPiece]) -> AsyncGenerator[bytes, None]:
     """Programs print what they like: what is no UTF-8 is replaced, whereever the pieces were cut."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     async for piece in pieces:

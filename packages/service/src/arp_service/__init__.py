@@ -5,7 +5,7 @@ ids           what ids may be, and new ones                  body        bounded
 paging        page tokens                                    run_batch   batches of runs, item by item
 door, peer    who gets in                                    accept      what a client would rather have
 event_stream  logs followed by cursor                        sse         how their events are written
-text_stream   a text that comes in pieces                    changed     a wake-up call
+streaming     answers that come in pieces                    changed     a wake-up call
 sqlite        one writer with group commit                   rows        times and checksums in rows
 folder_lock   one process in a data folder                   processes   process trees and identities
 info          health and version                             stopping    the steps of a stop

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
-from sse_starlette.sse import SendTimeoutError
-
 from arp_service.accept import prefers
 from arp_service.errors import InvalidRequestError
 from arp_service.sse import EVENT_STREAM, JSON_LINES, json_lines
+from arp_service.streaming import StreamedResponse
 from arp_service.turns import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
     from arp_service.stopping import Stop
 
-# Proxies and clients drop connections that are silent for longer; a comment, or an empty line, keeps them.
-HEARTBEAT_S = 15
-# A reader that takes nothing for so long is dropped; it can come back with Last-Event-ID.
-_SEND_TIMEOUT_S = 30
+# Signs of life, which readers pass over.
+_COMMENT, _EMPTY_LINE = b": ping\n\n", b"\n"
 MAX_SEQ = 10**16 - 1
 """A seq is no larger."""
 SEEN_PATTERN = r"^(-1|[0-9]{1,16})?$"
@@ -74,7 +70,7 @@ def _read_seq(text: str) -> int:
     raise InvalidRequestError("after: use the seq of the last event seen (also as the Last-Event-ID header).")
 
 
-class EventStream(EventSourceResponse):
+class EventStream(StreamedResponse):
     """A log from `position` on, until it ends, the reader leaves, or the process stops.
 
     `on_left` is called, in the last breath of the answer, when the reader left before the end of the log, or took
@@ -97,12 +93,9 @@ class EventStream(EventSourceResponse):
         self._ended = False
         super().__init__(
             self._follow(position),
-            media_type=JSON_LINES if as_json_lines else EVENT_STREAM,
-            headers={"Vary": "Accept"},
-            sep="\n",
-            ping=HEARTBEAT_S,
-            ping_message_factory=_EmptyLine if as_json_lines else None,
-            send_timeout=_SEND_TIMEOUT_S,
+            JSON_LINES if as_json_lines else EVENT_STREAM,
+            {"Vary": "Accept"},
+            heartbeat=_EMPTY_LINE if as_json_lines else _COMMENT,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,33 +103,27 @@ class EventStream(EventSourceResponse):
         broke = False
         try:
             await super().__call__(scope, receive, send)
-        except Exception as error:
-            broke = not isinstance(error, SendTimeoutError)
+        except Exception:
+            broke = True
             raise
         finally:
             gone = scope["method"] == "GET" and not (broke or self._ended or self._stop.requested.is_set())
             if gone and self._on_left is not None:
                 self._on_left()
 
-    async def _follow(self, position: int) -> AsyncIterator[bytes]:
+    async def _follow(self, position: int) -> AsyncGenerator[bytes, None]:
+        has_waited = False
         while True:
             body, position, ended = await self._log.read(position)
             self._ended = ended
             if body:
-                # Hypercorn's send may return without yielding to the loop: let others run between sends.
-                await take_turn()
+                if not has_waited:  # a send may return without yielding to the loop: let others run between sends
+                    await take_turn()
                 yield self._written(body)
             elif self._stop.closing.is_set():
                 return
             if ended:
                 return
-            if not body:
+            has_waited = not body
+            if has_waited:
                 await self._log.wait(position)
-
-
-class _EmptyLine(ServerSentEvent):
-    """The heartbeat between lines of JSON, which readers of them pass over."""
-
-    def encode(self) -> bytes:
-        """One line break."""
-        return b"\n"

@@ -43,6 +43,6 @@ def configure_logging(level: str = "info", *, as_json: bool | None = None) -> No
     root.handlers = [handler]
     root.setLevel(level.upper())
     # Libraries that tell of each request or frame.
-    for name in ("httpx", "httpcore", "sse_starlette", "asyncio"):
+    for name in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("arp.http").setLevel(logging.WARNING)

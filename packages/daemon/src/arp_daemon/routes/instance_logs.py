@@ -9,7 +9,7 @@ from starlette.routing import Route
 from arp_daemon.instance_logs import InstanceLogs
 from arp_service.errors import InvalidRequestError
 from arp_service.ids import check_id
-from arp_service.text_stream import text_response
+from arp_service.streaming import text_response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
