@@ -43,10 +43,11 @@ def agent(context):
     time.sleep(60)
 """
 
-# What a launcher's warm template does: import, fork, and call main in the child.
+# What a launcher's warm template does: import, warm up, fork, and call main in the child.
 _TEMPLATE = """
 import os, signal, sys, threading
 import arp_runtime.cli
+arp_runtime.cli.warm_up()
 assert threading.active_count() == 1, threading.enumerate()
 warm = set(sys.modules)
 child = os.fork()
@@ -202,7 +203,7 @@ async def test_a_deaf_thread_makes_the_runtime_degraded_and_does_not_keep_it_ali
 
 
 async def test_a_process_forked_from_a_warm_one_has_nothing_left_to_import() -> None:
-    """Importing arp_runtime.cli starts no thread and loads all that a runtime needs, so a fork starts at once."""
+    """To import and warm up arp_runtime.cli starts no thread and loads all that a fork needs, so it starts at once."""
     async with running_runtime(program=("-c", _TEMPLATE)) as runtime:
         assert await _answer(runtime.base_url, "What time is it in UTC?")
         assert await runtime.stop() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,16 @@ def test_an_installed_package_offers_agents_by_name(folder: Path) -> None:
     assert load_agent("mine").workplace is Workplace.LOOP
     with pytest.raises(AgentNotLoadableError, match=r"or one of: default, .*mine"):
         load_agent("yours")
+
+
+def test_a_package_that_is_installed_later_is_found(folder: Path) -> None:
+    """What is installed is remembered only until a folder of the path changes: the process may be an old template."""
+    sys.path.insert(0, str(folder))
+    os.utime(folder, (0, 0))
+    with pytest.raises(AgentNotLoadableError, match="or one of: default"):
+        load_agent("mine")
+    install(folder, "my-dist", entry_points={"arp_runtime.agents": {"mine": "my_agents:agent"}})
+    assert load_agent("mine").workplace is Workplace.LOOP
 
 
 def test_a_name_that_two_packages_offer_is_refused(folder: Path) -> None:

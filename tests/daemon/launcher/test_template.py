@@ -96,6 +96,26 @@ async def test_a_template_that_cannot_be_imported_is_a_clear_error(
         await ask(await launcher.launch(spec("i1", "echo", way="template")))
 
 
+async def test_a_template_warms_up_once_before_it_forks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its module has a `warm_up`: what that has made is there in each fork."""
+    (tmp_path / "warm_template.py").write_text(
+        "import os, sys\nwarmed = []\ndef warm_up():\n    warmed.append(os.getpid())\n"
+        "def main():\n    sys.exit(f'{warmed} of {os.getpid()}')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    async with running_launcher(tmp_path / "data") as launcher:
+        said = set()
+        for number in range(2):
+            fork = LaunchSpec(instance_id=f"i{number}", argv=["x"], env={}, template="warm_template:main")
+            launched = await launcher.launch(fork)
+            with anyio.fail_after(SOON):
+                warmed, _, pid = (await anext(launcher.exits())).stderr_tail.partition(" of ")
+            assert int(pid) == launched.pid
+            said.add(warmed)
+        [template] = _templates(launcher)
+        assert said == {f"[{template.pid}]"}
+
+
 @pytest.mark.parametrize(
     ("settings", "said"), [({"cwd": "/no/such/folder"}, "/no/such/folder"), ({"env": {"A": "\0"}}, "null byte")]
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from arp_service.door import Admission
     from arp_service.stopping import Stop
 
+DISTRIBUTION = "arp-runtime"
 FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel")
 
 
@@ -70,4 +71,4 @@ def _service_info(runs: RunManager) -> ServiceInfo:
     nonce = os.environ.get(NONCE_VARIABLE)
     extensions = {} if nonce is None else {"arp.nonce": nonce}
     capacity = {"arp.max_concurrent_runs": runs.max_concurrent}
-    return ServiceInfo("arp-runtime", "arp-runtime", FEATURES, {**extensions, **capacity})
+    return ServiceInfo("arp-runtime", DISTRIBUTION, FEATURES, {**extensions, **capacity})

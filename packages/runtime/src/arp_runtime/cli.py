@@ -1,6 +1,6 @@
 """The command line `arp-runtime`.
 
-A launcher may import this module once, fork, and call `main` in the child with its own `sys.argv` and
+A launcher may import this module once, call `warm_up`, fork, and call `main` in the child with its own `sys.argv` and
 environment. So all that `serve` needs is imported here, nothing reads the environment at import, and no thread is
 started. What only people at a terminal need is imported by the command that needs it.
 """
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING
+from functools import cache
 
+from arp_runtime.app import DISTRIBUTION
 from arp_runtime.commands.serve import serve_command
-from arp_service.command_line import service_command_line
-
-if TYPE_CHECKING:
-    import cyclopts
+from arp_runtime.entry_points import find_entry_points
+from arp_runtime.tools.loading import ENTRY_POINT_GROUP, builtin_tools
+from arp_service.command_line import CommandLine, service_command_line
+from arp_service.info import version_of
 
 # These are imported on first use by those who use them: too late for a process that is forked from a warm one.
 for _name in ("anyio._backends._asyncio", "anyio._core._signals", "cyclopts.config", "encodings.idna"):
@@ -30,15 +31,23 @@ _EXAMPLES = (
 
 def main() -> None:
     """Run `arp-runtime` with the arguments in `sys.argv`."""
-    app = service_command_line("arp-runtime", "arp-runtime", "Executes runs: one agent's work on one goal.", _EXAMPLES)
+    _command_line(for_people=sys.argv[1:2] != ["serve"])()
+
+
+@cache
+def _command_line(*, for_people: bool) -> CommandLine:
+    """The command line; what an instance has no use for is slow to import."""
+    app = service_command_line("arp-runtime", DISTRIBUTION, "Executes runs: one agent's work on one goal.", _EXAMPLES)
     app.command(serve_command, name="serve")
-    if sys.argv[1:2] != ["serve"]:
-        _add_commands_for_people(app)
-    app()
-
-
-def _add_commands_for_people(app: cyclopts.App) -> None:
-    """What an instance has no use for, and is slow to import."""
-    for name in ("init", "run", "tools"):
+    for name in ("init", "run", "tools") if for_people else ():
         module = importlib.import_module(f"arp_runtime.commands.{name}")
         app.command(getattr(module, f"{name}_command"), name=name)
+    return app
+
+
+def warm_up() -> None:
+    """Do, once for all forks of this process, what each would do anew, in time and in memory of its own."""
+    version_of(DISTRIBUTION)
+    builtin_tools()
+    find_entry_points(ENTRY_POINT_GROUP)
+    _command_line(for_people=False).prepare("serve")

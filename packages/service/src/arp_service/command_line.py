@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
+from functools import partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,43 @@ if TYPE_CHECKING:
 CONFIG_VARIABLE_SUFFIX = "CONFIG"
 
 
-def service_command_line(name: str, distribution: str, help_: str, examples: Sequence[tuple[str, str]]) -> cyclopts.App:
+class CommandLine(cyclopts.App):
+    """An App whose commands can be prepared, for the processes that are forked from this one.
+
+    What parameters a command has is worked out from its signature whenever it is called: most of the time that it
+    takes to parse a command line.
+    """
+
+    _prepared: cyclopts.ArgumentCollection | None = None
+
+    def prepare(self, command: str) -> None:
+        """Work out the parameters of a command for the next time that it is called."""
+        config, self.config = self.config, ()  # this process's environment and folder are none of theirs
+        # What has been parsed once has also filled the caches of all that takes part.
+        self.parse_args([command])
+        self.config = config
+        app = self[command]
+        assert isinstance(app, CommandLine)
+        with self.app_stack([self, app]):
+            app.keep_parameters()
+
+    def keep_parameters(self) -> None:
+        """Keep the parameters of this very command, within those that it is in."""
+        self._prepared = self.assemble_argument_collection()
+
+    def assemble_argument_collection(
+        self, *, default_parameter: cyclopts.Parameter | None = None, parse_docstring: bool = False
+    ) -> cyclopts.ArgumentCollection:
+        """Return the parameters, those that were prepared once only: parsing leaves in them what it has found."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and default_parameter is None and not parse_docstring:
+            return prepared
+        return super().assemble_argument_collection(
+            default_parameter=default_parameter, parse_docstring=parse_docstring
+        )
+
+
+def service_command_line(name: str, distribution: str, help_: str, examples: Sequence[tuple[str, str]]) -> CommandLine:
     """Return a cyclopts App whose parameters also come from `<NAME>_...` variables and a TOML file.
 
     For `arp-daemon`, `--data-dir` is also `ARP_DAEMON_DATA_DIR`, or `data-dir = "..."` in the table `[serve]` of
@@ -27,7 +64,7 @@ def service_command_line(name: str, distribution: str, help_: str, examples: Seq
     `examples` are command lines, each with what it does.
     """
     prefix = name.replace("-", "_").upper() + "_"
-    app = cyclopts.App(
+    app = CommandLine(
         name=name,
         help=f"{help_}\n\nEach option can also come from the environment ({prefix}DATA_DIR for --data-dir) or from "
         f"a TOML file, {name}.toml or the one that {prefix}{CONFIG_VARIABLE_SUFFIX} names. "
@@ -40,10 +77,21 @@ def service_command_line(name: str, distribution: str, help_: str, examples: Seq
         error_formatter=lambda error: _explain(app, error),
         config=[
             cyclopts.config.Env(prefix, command=False),
-            _read_file(name, prefix + CONFIG_VARIABLE_SUFFIX),
+            partial(_apply_file, name, prefix + CONFIG_VARIABLE_SUFFIX),
         ],
     )
     return app
+
+
+def _apply_file(
+    name: str,
+    variable: str,
+    app: cyclopts.App,
+    commands: tuple[str, ...],
+    arguments: cyclopts.ArgumentCollection,
+) -> None:
+    """Take from the config file what was said nowhere before. Read now, not when the command line was made."""
+    _read_file(name, variable)(app, commands, arguments)
 
 
 def _read_file(name: str, variable: str) -> cyclopts.config.Dict:

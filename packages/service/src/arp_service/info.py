@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib.metadata import version as distribution_version
+from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
@@ -22,6 +23,12 @@ API_VERSIONS = ["v1"]
 _WORST_FIRST = (Status.DOWN, Status.DEGRADED)
 
 
+@cache
+def version_of(distribution: str) -> str:
+    """The version of an installed distribution, as this process has first seen it."""
+    return metadata.version(distribution)
+
+
 @dataclass(frozen=True)
 class ServiceInfo:
     """What a service says of itself."""
@@ -35,7 +42,7 @@ class ServiceInfo:
         """The answer of `GET /v1/version`; it does not change while the process lives."""
         return VersionInfo(
             service_name=self.service_name,
-            service_version=distribution_version(self.distribution),
+            service_version=version_of(self.distribution),
             supported_api_versions=API_VERSIONS,
             extensions={"arp.features": list(self.features), **self.extensions},
         )

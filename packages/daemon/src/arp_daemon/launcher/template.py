@@ -1,7 +1,8 @@
 """`python -m arp_daemon.launcher.template module:function`: a warm process that instances are forked from.
 
 It imports the function once, and then forks whenever the launcher asks. An instance so made costs milliseconds
-and shares its pages. Started by the launcher alone (`template_pool`), which is on the other end of fd 3; each
+and shares its pages. Where the module has a function `warm_up`, it is called before the first fork, to do what each
+instance would do anew. Started by the launcher alone (`template_pool`), which is on the other end of fd 3; each
 request there is one byte, with these descriptors: the job (JSON in a memfd), the instance's end of a socket
 pair to the launcher, stdout, stderr, and the listening socket if there is one.
 
@@ -66,7 +67,11 @@ def main() -> None:
 
 def _load(target: str) -> Function:
     module_name, _, function_name = target.partition(":")
-    return cast("Function", getattr(importlib.import_module(module_name), function_name))
+    module = importlib.import_module(module_name)
+    warm_up = getattr(module, "warm_up", None)
+    if warm_up is not None:
+        warm_up()
+    return cast("Function", getattr(module, function_name))
 
 
 def _serve(control: socket.socket, launcher_pid: int) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from arp_runtime.agents.command import PREFIX, load_command
@@ -22,6 +21,7 @@ from arp_runtime.agents.default import default_agent
 from arp_runtime.agents.isolation import isolate
 from arp_runtime.agents.kinds import NoAgentError, Workplace, as_agent
 from arp_runtime.agents.model import LOCAL_SLOTS, LocalModelAgent, ModelAgent, read_settings
+from arp_runtime.entry_points import find_entry_points
 from arp_runtime.modules import ModuleNotLoadableError, import_named
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ def _attribute(name: str, module: ModuleType, attribute: str) -> Any:
 
 
 def _load_entry_point(name: str) -> Any:
-    found = list(entry_points(group=ENTRY_POINT_GROUP, name=name))
+    found = list(find_entry_points(ENTRY_POINT_GROUP).select(name=name))
     if not found:
-        installed = sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+        installed = sorted({point.name for point in find_entry_points(ENTRY_POINT_GROUP)})
         known = ", ".join([*_BUILT_IN, *installed])
         raise AgentNotLoadableError(
             name, f"write module:attribute, ./file.py:attribute, command:PROGRAM, or one of: {known}"

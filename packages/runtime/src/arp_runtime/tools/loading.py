@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import entry_points
-from types import ModuleType
+from functools import cache
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, TypeGuard
 
 from arp_model import ToolDefinition
+from arp_runtime.entry_points import find_entry_points
 from arp_runtime.modules import ModuleNotLoadableError, import_named
 from arp_runtime.tools.builtin import BUILTIN_TOOLS
 from arp_runtime.tools.json_schema import InvalidSchemaError
@@ -41,7 +42,7 @@ async def open_tools(
     Raises:
         ToolsNotLoadableError: the registry cannot be asked.
     """
-    builtin = offer(BUILTIN_TOOLS, BUILT_IN)
+    builtin = builtin_tools()
     if registry_url is None:
         yield {**builtin, **own}
         return
@@ -52,6 +53,12 @@ async def open_tools(
         except RegistryUnavailableError as exc:
             raise ToolsNotLoadableError(f"--tool-registry-url: {exc}") from exc
         yield {**builtin, **others, **own}
+
+
+@cache
+def builtin_tools() -> Mapping[str, OfferedTool]:
+    """The tools that come with the runtime, by their ids."""
+    return MappingProxyType(offer(BUILTIN_TOOLS, BUILT_IN))
 
 
 def load_tools(names: Sequence[str]) -> dict[str, OfferedTool]:
@@ -82,7 +89,7 @@ def _named(names: Iterable[str]) -> Iterator[OfferedTool]:
 
 
 def _installed() -> Iterator[OfferedTool]:
-    for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value)):
+    for entry_point in sorted(find_entry_points(ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value)):
         owner = "" if entry_point.dist is None else f" of {entry_point.dist.name}"
         origin = f"entry point {entry_point.name}{owner}"
         try:
