@@ -270,3 +270,18 @@ async def test_the_help_tells_what_each_command_does() -> None:
     for command, what in (("init", "Write a small project"), ("run", "Execute one run"), ("tools", "Show the tools")):
         (line,) = [line for line in said.splitlines() if line.startswith(f"│ {command} ")]
         assert what in line
+
+
+async def test_a_token_that_is_put_in_force_is_asked_for(tmp_path: Path) -> None:
+    """Made where there is none; who comes through a proxy needs it, and the document says so."""
+    path = tmp_path / "token"
+    async with (
+        running_runtime(env={"ARP_RUNTIME_TOKEN_FILE": str(path), "ARP_RUNTIME_ALLOW_HOST": "arp.example"}) as runtime,
+        httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client,
+    ):
+        through = {"Via": "1.1 proxy", "Host": "arp.example"}
+        assert (await client.get("/openapi.json", headers=through)).status_code == 401
+        through["Authorization"] = f"Bearer {path.read_text().strip()}"
+        document = (await client.get("/openapi.json", headers=through)).json()
+        assert document["security"] == [{"ArpBearerJWT": []}, {}]
+        assert path.read_text().strip() not in "".join(runtime.log)

@@ -9,8 +9,8 @@ import pytest
 from starlette.routing import Route
 
 from arp_runtime.api_document import api_document
+from arp_service.admission import OwnUserOnly
 from arp_service.application import create_app
-from arp_service.door import OwnUserOnly
 from arp_service.peer import PeerLookup, own_uid
 from arp_service.responses import StructResponse
 from support.serving import served

@@ -13,9 +13,9 @@ import pytest
 from starlette.routing import Route
 
 from arp_model import ErrorEnvelope, RunRequest
+from arp_service.admission import OwnUserOnly
 from arp_service.application import create_app
 from arp_service.body import read_struct
-from arp_service.door import OwnUserOnly
 from arp_service.peer import PeerLookup, own_uid
 from arp_service.responses import StructResponse
 from support.serving import served

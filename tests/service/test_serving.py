@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,17 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com", "", "127.0.0.1.example.com"])
 def test_nothing_but_loopback_is_bound(host: str) -> None:
-    """Without tokens nobody else may reach it; the message says how to reach further."""
+    """Without a token nobody else may reach it; the message says how to reach further."""
     with pytest.raises(CannotListenError, match="loopback"):
         bind(host, 0)
+
+
+def test_with_a_token_it_may_be_reached_from_elsewhere() -> None:
+    """The kernel is asked for the address then; it has none of those set aside for examples, so nothing listens."""
+    with pytest.raises(CannotListenError, match="Cannot assign"):
+        bind("192.0.2.1", 0, token=True)
+    with pytest.raises(CannotListenError, match="no such address"):
+        bind("no such name", 0, token=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.7"])
@@ -80,6 +89,8 @@ def test_an_inherited_socket_that_reaches_wider_is_refused() -> None:
         with pytest.raises(CannotListenError, match="loopback"):
             bind(f"fd://{wide.fileno()}", 0)
         assert wide.getsockname()[0] == "0.0.0.0"
+        with bind(f"fd://{os.dup(wide.fileno())}", 0, token=True) as taken_over:
+            assert taken_over.getsockname() == wide.getsockname()
 
 
 def test_half_open_peers_are_noticed_on_accepted_connections() -> None:

@@ -36,6 +36,8 @@ class RunningDaemon:
 
     client: httpx.AsyncClient
     process: Process
+    program: tuple[str, ...] = ("-m", "arp_daemon")
+    """What Python is given to be a daemon."""
     url: str
 
     def __init__(self, data_dir: Path) -> None:
@@ -49,7 +51,7 @@ class RunningDaemon:
     async def spawn(self, *args: str) -> None:
         """Start its process, and wait for nothing."""
         port = [] if "--port" in args else ["--port", "0"]
-        command = [sys.executable, "-m", "arp_daemon", "serve", *port, "--data-dir", str(self.data_dir), *args]
+        command = [sys.executable, *self.program, "serve", *port, "--data-dir", str(self.data_dir), *args]
         with self._log.open("wb") as stderr:
             self.process = await anyio.open_process(command, stdin=None, stdout=None, stderr=stderr)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arp_daemon.endpoint import ENDPOINT_PATTERN, URL_PATTERN
 from arp_daemon.run_filter import LABEL_PATTERN
+from arp_service.admission import TokenUse
 from arp_service.api_document import ApiDocument
 from arp_service.event_stream import MAX_SEQ, SEEN_PATTERN
 from arp_service.overlay import ANY_TEXT, ID, Overlay, link, links
@@ -89,6 +90,6 @@ OVERLAY = Overlay(
 )
 
 
-def api_document(who_gets_in: str) -> ApiDocument:
+def api_document(who_gets_in: str, token: TokenUse = TokenUse.IGNORED) -> ApiDocument:
     """The document of a daemon that lets these in."""
-    return ApiDocument("arp_daemon", OVERLAY, who_gets_in)
+    return ApiDocument("arp_daemon", OVERLAY, who_gets_in, token)

@@ -14,10 +14,12 @@ from arp_service.application import create_app
 from arp_service.info import ServiceInfo, info_routes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.applications import Starlette
 
     from arp_daemon.daemon import Daemon
-    from arp_service.door import Admission
+    from arp_service.admission import Admission
 
 FEATURES = (
     "runs.batch",
@@ -33,7 +35,7 @@ FEATURES = (
 INFO = ServiceInfo("arp-daemon", "arp-daemon", FEATURES)
 
 
-def daemon_app(daemon: Daemon, admit: Admission) -> Starlette:
+def daemon_app(daemon: Daemon, admit: Admission, allowed_hosts: Collection[str] = ()) -> Starlette:
     """All routes of the daemon, behind the door."""
     return create_app(
         [
@@ -45,5 +47,6 @@ def daemon_app(daemon: Daemon, admit: Admission) -> Starlette:
             *profile_routes(daemon),
         ],
         admit,
-        api_document(admit.description),
+        api_document(admit.description, admit.token),
+        allowed_hosts,
     )

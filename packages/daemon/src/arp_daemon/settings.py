@@ -51,6 +51,11 @@ class Settings:
         return self.data_dir / "daemon.sqlite3"
 
     @property
+    def token_path(self) -> Path:
+        """The token that the API asks for, where SDK and CLI look for it."""
+        return self.data_dir / "token"
+
+    @property
     def environments_path(self) -> Path:
         """The Python environments that are built for profiles."""
         return self.data_dir / "environments"

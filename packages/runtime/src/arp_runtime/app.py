@@ -14,18 +14,22 @@ from arp_service.info import ServiceInfo, info_routes
 from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.applications import Starlette
 
     from arp_runtime.records.opening import Records
     from arp_runtime.runs.manager import RunManager
-    from arp_service.door import Admission
+    from arp_service.admission import Admission
     from arp_service.stopping import Stop
 
 DISTRIBUTION = "arp-runtime"
 FEATURES = ("runs.batch", "events", "run.events", "run.events.ndjson", "run.trace", "run.cancel")
 
 
-def create_runtime_app(runs: RunManager, records: Records, stop: Stop, admit: Admission) -> Starlette:
+def create_runtime_app(
+    runs: RunManager, records: Records, stop: Stop, admit: Admission, allowed_hosts: Collection[str] = ()
+) -> Starlette:
     """The ASGI app: health, version and metrics, and the operations on runs."""
     records.metrics.ask(runs)
 
@@ -34,7 +38,7 @@ def create_runtime_app(runs: RunManager, records: Records, stop: Stop, admit: Ad
 
     routes = RunRoutes(runs, stop).routes()
     every = [*info_routes(_service_info(runs), checks), *routes, records.metrics.route()]
-    return create_app(every, admit, api_document(admit.description))
+    return create_app(every, admit, api_document(admit.description, admit.token), allowed_hosts)
 
 
 def _check_runs(runs: RunManager, stop: Stop) -> HealthChecksItem:

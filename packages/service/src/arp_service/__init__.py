@@ -3,7 +3,9 @@
 errors        the tree of errors and their stable codes      responses   answers, and errors as ErrorEnvelope
 ids           what ids may be, and new ones                  body        bounded, strict request bodies
 paging        page tokens                                    run_batch   batches of runs, item by item
-door, peer    who gets in                                    accept      what a client would rather have
+door          before anything of a request is read           accept      what a client would rather have
+admission     who gets in                                    peer        whose a connection is
+token_file    the token that a service asks for              overlay     from the contract to what one server does
 event_stream  logs followed by cursor                        sse         how their events are written
 streaming     answers that come in pieces                    changed     a wake-up call
 sqlite        one writer with group commit                   rows        times and checksums in rows

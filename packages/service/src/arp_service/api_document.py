@@ -13,6 +13,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
+from arp_service.admission import TokenUse
 from arp_service.errors import InvalidRequestError
 from arp_service.overlay import applied, query_parameters
 
@@ -29,16 +30,17 @@ PATH = "/openapi.json"
 class ApiDocument:
     """The contract as a package brings it along, under what its service does within it, as it was started."""
 
-    def __init__(self, package: str, overlay: Overlay, who_gets_in: str) -> None:
+    def __init__(self, package: str, overlay: Overlay, who_gets_in: str, token: TokenUse = TokenUse.IGNORED) -> None:
         self._package = package
         self._overlay = overlay
         self._who_gets_in = who_gets_in
+        self._token = token
 
     @cached_property
     def content(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document; it stands alone."""
         stored = files(self._package).joinpath("generated", "openapi.json").read_bytes()
-        return applied(msgspec.json.decode(stored, type=dict[str, Any]), self._overlay, self._who_gets_in)
+        return applied(msgspec.json.decode(stored, type=dict[str, Any]), self._overlay, self._who_gets_in, self._token)
 
     def route(self) -> Route:
         """Where it is served."""

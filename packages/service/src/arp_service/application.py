@@ -18,7 +18,7 @@ from arp_service.turns import TakeTurns
 from arp_service.unread_body import UnreadBody
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from starlette.datastructures import Headers
     from starlette.requests import Request
@@ -76,11 +76,15 @@ class Boundary:
 
 
 def create_app(
-    routes: Sequence[Route], admit: Callable[[Scope, Headers], None], document: ApiDocument | None = None
+    routes: Sequence[Route],
+    admit: Callable[[Scope, Headers], None],
+    document: ApiDocument | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Starlette:
     """Return the ASGI app: the door first, then the routes, and errors answered in one place.
 
-    With a `document` it is served as well, and the queries of its operations are held against it.
+    With a `document` it is served as well, and the queries of its operations are held against it. `allowed_hosts` are
+    what requests may call this machine beside loopback (`arp_service.door.read_host`).
     """
     app = Starlette(
         routes=list(routes) if document is None else [*(_strict(r, document) for r in routes), document.route()],
@@ -88,7 +92,7 @@ def create_app(
             Middleware(TakeTurns, urgent=_URGENT),
             Middleware(UnreadBody),
             Middleware(Boundary),
-            Middleware(Door, admit=admit),
+            Middleware(Door, admit=admit, allowed_hosts=allowed_hosts),
         ],
         exception_handlers={
             ServiceError: _answer_service_error,

@@ -1,34 +1,30 @@
-"""The door: who gets in, before anything of a request is read.
+"""The door: before anything of a request is read it is looked at where it comes from, and who sends it.
 
-On loopback the daemon's own user gets in without a token: the kernel tells the peer's user on each request. A
-forwarding header means a proxy, behind which anybody may stand. `Host` is checked against DNS rebinding and
-`Origin` against other sites' pages (RFC 6454).
+`Host` is checked against DNS rebinding and `Origin` against other sites' pages (RFC 6454); who gets in is for
+`arp_service.admission` to say.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from arp_service.errors import ForbiddenError, ServiceError, UnauthorizedError
+from arp_service.errors import ForbiddenError, ServiceError
 from arp_service.responses import error_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from arp_service.peer import Address, PeerLookup
-
-_FORWARDING = frozenset(
-    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via"}
-)
 # Of Host headers it is remembered what they name: clients of a service send the same few.
 _HOSTS_REMEMBERED = 64
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 class HostNotAllowedError(ForbiddenError):
@@ -46,9 +42,13 @@ class OriginNotAllowedError(ForbiddenError):
 class Door:
     """ASGI middleware that lets in whom `admit` lets in, with a clean Host and Origin."""
 
-    def __init__(self, app: ASGIApp, admit: Callable[[Scope, Headers], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, admit: Callable[[Scope, Headers], None], allowed_hosts: Collection[str] = ()
+    ) -> None:
+        """`allowed_hosts` are what this machine is called beside loopback, as `read_host` returns them."""
         self._app = app
         self._admit = admit
+        self._allowed_hosts = frozenset(allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on who may come in; answer who may not."""
@@ -57,7 +57,7 @@ class Door:
             return
         headers = Headers(scope=scope)
         try:
-            check_host(headers)
+            check_host(headers, scope, self._allowed_hosts)
             check_origin(headers)
             self._admit(scope, headers)
         except ServiceError as error:
@@ -66,49 +66,15 @@ class Door:
         await self._app(scope, receive, send)
 
 
-class Admission(Protocol):
-    """Who gets in."""
-
-    @property
-    def description(self) -> str:
-        """In words, for the document of the API."""
-
-    def __call__(self, scope: Scope, headers: Headers) -> None:
-        """Raise unless this request may come in."""
-
-
-class OwnUserOnly:
-    """Admits requests of its own user (and of others that were named) over loopback, told by the kernel."""
-
-    def __init__(self, lookup: PeerLookup, *uids: int) -> None:
-        self._lookup = lookup
-        self._uids = frozenset(uids)
-
-    @property
-    def description(self) -> str:
-        """See `Admission`."""
-        users = " and ".join(f"the user {uid}" for uid in sorted(self._uids))
-        return f"It answers to {users} alone, over loopback: the kernel tells who calls, so there is no token."
-
-    def __call__(self, scope: Scope, headers: Headers) -> None:
-        """Raise unless the peer is one of the users, directly connected."""
-        for header in _FORWARDING.intersection([name for name, _ in headers.raw]):
-            name = header.decode()
-            raise UnauthorizedError(f"The header {name!r} means a proxy: what comes through one needs a token.")
-        client: Address | None = scope.get("client")
-        server: Address | None = scope.get("server")
-        uid = None if client is None or server is None else self._lookup.find_uid(client, server)
-        if uid is None:
-            raise UnauthorizedError("The user behind this connection cannot be told.")
-        if uid not in self._uids:
-            raise ForbiddenError("Only the user that this service runs as may call it without a token.")
-
-
-def check_host(headers: Headers) -> None:
-    """Refuse a Host that is not loopback by name or number."""
+def check_host(headers: Headers, scope: Scope, allowed: Collection[str] = ()) -> None:
+    """Refuse a Host that is neither loopback, nor the number that was called, nor one that the operator allows."""
     hosts = headers.getlist("host")
-    if len(hosts) != 1 or not _names_loopback(hosts[0]):
-        raise HostNotAllowedError("The Host header must name this machine: localhost, 127.0.0.1 or [::1].")
+    if len(hosts) == 1 and (_names_loopback(hosts[0]) or _is_called(hosts[0], scope, allowed)):
+        return
+    raise HostNotAllowedError(
+        "The Host header must name this machine: localhost, 127.0.0.1 or [::1], the number that it is called by, or "
+        "what --allow-host names."
+    )
 
 
 def check_origin(headers: Headers) -> None:
@@ -128,6 +94,29 @@ def is_loopback_host(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def read_host(given: str) -> str:
+    """Return a host's name or number as a Host header would have it. Raises ValueError for anything else."""
+    name = given.lower().removesuffix(".")
+    if not _HOST.fullmatch(name) or name != _host_name(f"//[{name}]" if ":" in name else f"//{name}"):
+        raise ValueError(f"{given}: write a name or a number, without scheme and port")
+    return name
+
+
+def _is_called(host: str, scope: Scope, allowed: Collection[str]) -> bool:
+    """No page can make its name be a number: it is asked for by its name."""
+    name = _host_name(f"//{host}").removesuffix(".")
+    server = scope.get("server")
+    return name in allowed or (server is not None and _is_same_number(name, server[0]))
+
+
+def _is_same_number(name: str, number: str) -> bool:
+    try:
+        one, other = ipaddress.ip_address(name), ipaddress.ip_address(number)
+    except ValueError:
+        return False
+    return one == (getattr(other, "ipv4_mapped", None) or other)
 
 
 @lru_cache(_HOSTS_REMEMBERED)

@@ -75,8 +75,8 @@ class UnauthorizedError(ServiceError):
     code = "unauthorized"
     status = 401
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, headers={"WWW-Authenticate": "Bearer"})
+    def __init__(self, message: str, *, challenge: str = "Bearer") -> None:
+        super().__init__(message, headers={"WWW-Authenticate": challenge})
 
 
 class ForbiddenError(ServiceError):

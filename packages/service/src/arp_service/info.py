@@ -9,9 +9,11 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
 from starlette.routing import Route
 
 from arp_model import Health, HealthChecksItem, Status, VersionInfo
+from arp_service.admission import is_stranger
 from arp_service.responses import StructResponse
 
 if TYPE_CHECKING:
@@ -38,26 +40,32 @@ class ServiceInfo:
     features: tuple[str, ...] = ()
     extensions: dict[str, Any] = field(default_factory=dict)
 
-    def version_info(self) -> VersionInfo:
-        """The answer of `GET /v1/version`; it does not change while the process lives."""
+    def version_info(self, *, public: bool = False) -> VersionInfo:
+        """The answer of `GET /v1/version`; it does not change while the process lives. What is public has no more than
+        any process of its kind has.
+        """
         return VersionInfo(
             service_name=self.service_name,
             service_version=version_of(self.distribution),
             supported_api_versions=API_VERSIONS,
-            extensions={"arp.features": list(self.features), **self.extensions},
+            extensions={"arp.features": list(self.features), **({} if public else self.extensions)},
         )
 
 
 def info_routes(info: ServiceInfo, checks: Callable[[], Awaitable[list[HealthChecksItem]]]) -> list[Route]:
-    """The routes `health` and `version`. `checks` must answer soon; the worst of them is the service's status."""
-    answer = StructResponse(info.version_info())
+    """The routes `health` and `version`. `checks` must answer soon; the worst of them is the service's status.
 
-    async def health(_request: Request) -> StructResponse:
+    Strangers, where they get to ask, learn neither what the checks have found nor what is this process's own.
+    """
+    answer, public_answer = StructResponse(info.version_info()), StructResponse(info.version_info(public=True))
+
+    async def health(request: Request) -> StructResponse:
         items = await checks()
-        return StructResponse(Health(status=worst(items), time=utc_now(), checks=items))
+        told = UNSET if is_stranger(request.scope) else items
+        return StructResponse(Health(status=worst(items), time=utc_now(), checks=told))
 
-    async def version(_request: Request) -> StructResponse:
-        return answer
+    async def version(request: Request) -> StructResponse:
+        return public_answer if is_stranger(request.scope) else answer
 
     return [Route("/v1/health", health), Route("/v1/version", version)]
 

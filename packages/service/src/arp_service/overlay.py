@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from arp_service.admission import TokenUse
 from arp_service.body import MAX_BODY_BYTES
 from arp_service.ids import ID_PATTERN
 
@@ -60,8 +61,8 @@ def links(*operations: str, **parameters: str) -> dict[str, Node]:
     return {operation: link(operation, parameters=parameters) for operation in operations}
 
 
-def applied(document: Node, overlay: Overlay, who_gets_in: str) -> Node:
-    """Return the document with the overlay over it. `who_gets_in` says so in words: no scheme of OpenAPI does.
+def applied(document: Node, overlay: Overlay, who_gets_in: str, token: TokenUse = TokenUse.IGNORED) -> Node:
+    """Return the document with the overlay over it. `who_gets_in` says in words what no scheme of OpenAPI does.
 
     Raises:
         KeyError: the overlay speaks of what is not in the document.
@@ -69,8 +70,7 @@ def applied(document: Node, overlay: Overlay, who_gets_in: str) -> Node:
     served = copy.deepcopy(document)
     served["servers"] = [{"url": "/", "description": "This server."}]
     served["info"]["description"] += f" {who_gets_in}"
-    served["security"] = []
-    del served["components"]["securitySchemes"]
+    _tell_token(served, token)
     for parameter in served["components"]["parameters"].values():
         if parameter["in"] == "path":
             parameter["schema"].update(ID)
@@ -81,6 +81,19 @@ def applied(document: Node, overlay: Overlay, who_gets_in: str) -> Node:
     for name in (*overlay.refusals, *overlay.links, *overlay.max_body_bytes):
         _operation(served, name)
     return served
+
+
+def _tell_token(document: Node, token: TokenUse) -> None:
+    """Whether there is a token to show; where there is none, nobody looks at one."""
+    if token is TokenUse.IGNORED:
+        document["security"] = []
+        del document["components"]["securitySchemes"]
+        return
+    for scheme in document["components"]["securitySchemes"].values():
+        scheme.pop("bearerFormat", None)
+        scheme["description"] = "The token of this server; it has no parts that a client could read."
+    if token is TokenUse.OPTIONAL:
+        document["security"] = [*document["security"], {}]
 
 
 def _change(schema: Node, keywords: Node) -> None:
@@ -113,6 +126,8 @@ def _tell_answers(document: Node, operation: Node, overlay: Overlay) -> None:
     name, stated = operation["operationId"], operation["responses"]
     body = operation.get("requestBody")
     statuses = {*_ANY_REQUEST, *(_ANY_BODY if body else ()), *overlay.refusals.get(name, ())}
+    if document["security"] and operation.get("security") == []:
+        statuses -= {HTTPStatus.UNAUTHORIZED}  # told to everybody
     successes = {status: answer for status, answer in stated.items() if status.startswith("2")}
     for answer in successes.values():
         if name in overlay.links:

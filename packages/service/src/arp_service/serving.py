@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import socket
@@ -61,21 +62,21 @@ class CannotListenError(Exception):
     """The address cannot be bound; the message names the cure."""
 
 
-def bind(host: str, port: int, *, auto_port: bool = False) -> socket.socket:
-    """Return a listening-ready TCP socket on a loopback address.
+def bind(host: str, port: int, *, auto_port: bool = False, token: bool = False) -> socket.socket:
+    """Return a listening-ready TCP socket: on a loopback address, or on any where a `token` is in force.
 
     `host` may be `fd://N`: an inherited socket, already bound. `port` 0 takes any free port; with `auto_port`
     the next free one after `port`.
 
     Raises:
-        CannotListenError: there is no such port, it is taken, or the address is not loopback.
+        CannotListenError: there is no such port or address, it is taken, or it is not loopback and there is no token.
     """
     if host.startswith("fd://"):
-        return _inherited(host)
-    if not is_loopback_host(host):
+        return _inherited(host, token=token)
+    if not token and is_beyond_loopback(host):
         raise CannotListenError(
-            f"--host {host}: only loopback (127.0.0.1, ::1, localhost) is served without tokens; "
-            "put a proxy with authentication in front to reach further."
+            f"--host {host}: only loopback (127.0.0.1, ::1, localhost) is served without a token; "
+            "name the file of one with --token-file."
         )
     if not 0 <= port <= _LAST_PORT:  # the resolver would take what is left of it after a division
         raise CannotListenError(f"--port {port}: a port is a number from 0 to {_LAST_PORT}.")
@@ -85,6 +86,20 @@ def bind(host: str, port: int, *, auto_port: bool = False) -> socket.socket:
         if listener is not None:
             return listener
     raise CannotListenError(f"Port {port} of {host} is taken: stop what listens there, or use --auto-port.")
+
+
+def is_beyond_loopback(host: str) -> bool:
+    """Whether others than this machine could reach what listens there; what cannot be told could be reached."""
+    if not host.startswith("fd://"):
+        return not is_loopback_host(host)
+    try:
+        listener = _socket_of(host)
+    except CannotListenError:
+        return True
+    try:
+        return listener.family not in _IP or not is_loopback_host(listener.getsockname()[0])
+    finally:
+        listener.detach()  # it is not ours to close
 
 
 def url_of(listener: socket.socket) -> str:
@@ -155,29 +170,40 @@ def _config(listener: socket.socket) -> Config:
     return config
 
 
-def _inherited(host: str) -> socket.socket:
-    number = host.removeprefix("fd://")
-    try:
-        listener = socket.socket(fileno=int(number))
-    except (ValueError, OSError) as exc:
-        raise CannotListenError(f"--host {host}: no inherited socket has that number.") from exc
-    if listener.family not in _IP or not is_loopback_host(listener.getsockname()[0]):
+def _inherited(host: str, *, token: bool) -> socket.socket:
+    listener = _socket_of(host)
+    if listener.family not in _IP or (not token and is_beyond_loopback(host)):
         listener.detach()  # it is not ours to close
-        raise CannotListenError(f"--host {host}: the inherited socket is not bound to a loopback address.")
+        raise CannotListenError(
+            f"--host {host}: the inherited socket is not bound to a loopback address, and there is no --token-file."
+        )
     return listener
 
 
+def _socket_of(host: str) -> socket.socket:
+    try:
+        return socket.socket(fileno=int(host.removeprefix("fd://")))
+    except (ValueError, OSError) as exc:
+        raise CannotListenError(f"--host {host}: no inherited socket has that number.") from exc
+
+
 def _try_bind(host: str, port: int) -> socket.socket | None:
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    """Return None where the port is taken."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as exc:
+        raise CannotListenError(f"--host {host}: there is no such address: {exc.strerror}.") from exc
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     set_keepalive(listener)
     try:
         listener.bind(address)
         listener.listen(_BACKLOG)
-    except OSError:
+    except OSError as exc:
         listener.close()
-        return None
+        if exc.errno == errno.EADDRINUSE:
+            return None
+        raise CannotListenError(f"Nothing can listen on port {port} of {host}: {exc.strerror}.") from exc
     return listener
 
 

@@ -15,18 +15,20 @@ from arp_daemon.daemon import open_daemon
 from arp_daemon.launcher.errors import LauncherStartError
 from arp_daemon.profile_files import ProfileFileError
 from arp_daemon.store import StoreDamagedError
-from arp_service.door import OwnUserOnly
+from arp_service.admission import open_admission
 from arp_service.folder_lock import FolderError
 from arp_service.logs import configure_logging
-from arp_service.peer import PeerLookup, own_uid
+from arp_service.peer import own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
 from arp_service.sqlite import StoreTooNewError, StoreUnavailableError
 from arp_service.stopping import stop_on_signals
+from arp_service.token_file import TokenFileError, open_token_file
 
 if TYPE_CHECKING:
     import socket
 
     from arp_daemon.settings import Settings
+    from arp_service.admission import Admission
 
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +41,7 @@ _CANNOT_START = (
     StoreDamagedError,
     StoreTooNewError,
     StoreUnavailableError,
+    TokenFileError,
 )
 _DEFAULTS = ServeOptions()
 
@@ -46,11 +49,12 @@ _DEFAULTS = ServeOptions()
 def serve_daemon(options: ServeOptions = _DEFAULTS) -> None:
     """Serve until SIGTERM or Ctrl-C; a second one gives up running work at once."""
     configure_logging(options.log_level)
-    settings = options.settings()
+    settings, path, hosts = options.settings(), options.token_path(), options.allowed_hosts()
     try:
-        listener = bind(options.host, options.port, auto_port=options.auto_port)
-        with PeerLookup() as lookup:
-            anyio.run(_serve, listener, settings, OwnUserOnly(lookup, own_uid()))
+        token = None if path is None else open_token_file(path)
+        listener = bind(options.host, options.port, auto_port=options.auto_port, token=token is not None)
+        with open_admission({own_uid()}, token) as admit:
+            anyio.run(_serve, listener, settings, admit, hosts)
     except (*_CANNOT_START, ExceptionGroup) as exc:
         why = _first(exc)
         if not isinstance(why, _CANNOT_START):
@@ -65,11 +69,11 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-async def _serve(listener: socket.socket, settings: Settings, admit: OwnUserOnly) -> None:
+async def _serve(listener: socket.socket, settings: Settings, admit: Admission, hosts: list[str]) -> None:
     url = url_of(listener)
     async with stop_on_signals() as stop, open_daemon(settings, stop) as daemon:
         await serve(
-            daemon_app(daemon, admit),
+            daemon_app(daemon, admit, hosts),
             listener,
             stop,
             daemon.drain,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from arp_daemon.settings import (
     Settings,
     default_data_dir,
 )
+from arp_service.door import read_host
+from arp_service.peer import can_look_up_peers
+from arp_service.serving import is_beyond_loopback
 
 
 @Parameter(name="*")
@@ -25,13 +29,18 @@ class ServeOptions:
     """The options; the words below each are its help."""
 
     host: str = "127.0.0.1"
-    """Loopback address to listen on, or fd://N for an inherited socket."""
+    """Address to listen on, or fd://N for an inherited socket. Beyond loopback everybody needs the token."""
     port: int = DEFAULT_PORT
     """Port to listen on; 0 takes any free one."""
     auto_port: bool = False
     """Take the next free port where this one is taken."""
     data_dir: Path | None = None
     """Where runs, events, profiles and logs are kept; by default the user's data folder."""
+    token_file: Path | None = None
+    """The file of the token that lets in whoever shows it; made where there is none. By default `token` in the data
+    dir, where that is there, or somebody could not get in without."""
+    allow_host: list[str] | None = None
+    """What this machine may be called in requests, beside loopback and the number that is called. May be repeated."""
     drain_grace_s: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 10.0
     """Seconds that running work gets to finish when the daemon stops."""
     max_queued_bytes: Annotated[int, Parameter(validator=validators.Number(gte=1))] = DEFAULT_MAX_QUEUED_BYTES
@@ -65,6 +74,19 @@ class ServeOptions:
             allowed_endpoints=tuple(_read_pattern(given) for given in self.allow_endpoint or ()),
             profiles_path=None if self.profiles is None else self.profiles.absolute(),
         )
+
+    def token_path(self) -> Path | None:
+        """Where the token is that is in force, or is to be made; None where nobody needs one."""
+        default = self.settings().token_path
+        needed = is_beyond_loopback(self.host) or not can_look_up_peers() or os.path.lexists(default)
+        return self.token_file or (default if needed else None)
+
+    def allowed_hosts(self) -> list[str]:
+        """What requests may call this machine; ends the program where that makes no sense."""
+        try:
+            return [read_host(given) for given in self.allow_host or ()]
+        except ValueError as exc:
+            sys.exit(f"arp-daemon: --allow-host {exc}.")
 
 
 def _read_interpreter(given: str) -> tuple[str, Path]:

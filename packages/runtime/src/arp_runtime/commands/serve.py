@@ -19,29 +19,34 @@ from arp_runtime.commands.agent_options import (
     AgentOptions,
     CapacityOptions,
 )
+from arp_runtime.commands.door_options import NO_DOOR_OPTIONS, DoorOptions
 from arp_runtime.commands.record_options import NO_RECORD_OPTIONS, RecordOptions
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
 from arp_runtime.records.opening import open_records
 from arp_runtime.runs.manager import Keeping, open_manager
 from arp_runtime.runs.workbench import Workbench
 from arp_runtime.tools.loading import ToolsNotLoadableError, load_tools, open_tools
-from arp_service.door import OwnUserOnly
+from arp_service.admission import open_admission
 from arp_service.folder_lock import FolderError
 from arp_service.logs import configure_logging
-from arp_service.peer import PeerLookup, can_look_up_peers, own_uid
 from arp_service.serving import CannotListenError, bind, serve, url_of
 from arp_service.sqlite import StoreTooNewError, StoreUnavailableError
 from arp_service.stopping import stop_on_signals
+from arp_service.token_file import TokenFileError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from starlette.applications import Starlette
+
     from arp_runtime.agents.artifacts import ArtifactFolder
     from arp_runtime.records.opening import Records
     from arp_runtime.runs.manager import RunManager
     from arp_runtime.tools.offered import OfferedTool
+    from arp_service.stopping import Stop
+    from arp_service.token_file import TokenFile
 
 DEFAULT_PORT = 8081
 # After the runs have ended: for streams to end and connections to close. Where an agent resists its
@@ -57,6 +62,7 @@ _CANNOT_START = (
     FolderError,
     StoreTooNewError,
     StoreUnavailableError,
+    TokenFileError,
     ToolsNotLoadableError,
 )
 
@@ -72,7 +78,7 @@ def serve_command(
     record_options: RecordOptions = NO_RECORD_OPTIONS,
     drain_grace_s: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 5.0,
     reload: bool = False,
-    admit_uid: int | None = None,
+    door_options: DoorOptions = NO_DOOR_OPTIONS,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
 ) -> None:
     """Serve runs over HTTP until SIGTERM or Ctrl-C; a second one does not wait for runs under way.
@@ -80,7 +86,7 @@ def serve_command(
     Parameters
     ----------
     host
-        A loopback address, or fd://N for a listening socket that was passed on.
+        The address to listen on, or fd://N for a listening socket that was passed on. Beyond loopback it needs a token.
     port
         The port; 0 takes any free one.
     auto_port
@@ -97,38 +103,38 @@ def serve_command(
         Seconds for runs under way to end when the runtime is stopped.
     reload
         Start anew when code in the current folder changes; for development.
-    admit_uid
-        The number of another user who may call it over loopback: a daemon's that has it run as somebody else.
+    door_options
+        Who gets in.
     log_level
         The least important messages that are logged, to stderr.
     """
     configure_logging(log_level)
-    if reload:
-        _reload(host, port, auto_port, agent_options.agent, drain_grace_s)
-    if not can_look_up_peers():
-        sys.exit("arp-runtime: this system does not tell whose a connection is; only Linux does.")
-    uids = {own_uid()} if admit_uid is None else {own_uid(), admit_uid}
     try:
+        token = door_options.open_token()
+        if reload:
+            _reload(host, port, auto_port, agent_options.agent, drain_grace_s, token)
         agent = agent_options.load()
         tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
-        listener = bind(host, port, auto_port=auto_port)
-        capacity, keeping = (
-            capacity_options.capacity(agent),
-            Keeping(record_options.limits(), agent_options.cancel_grace_s),
-        )
+        listener = bind(host, port, auto_port=auto_port, token=token is not None)
+        capacity = capacity_options.capacity(agent)
+        keeping = Keeping(record_options.limits(), agent_options.cancel_grace_s)
         manager = partial(open_manager, agent, capacity=capacity, keeping=keeping)
         records, artifacts = record_options.settings(), agent_options.artifacts(record_options.data_dir)
-        anyio.run(_serve, tools, artifacts, open_records(records), manager, listener, drain_grace_s, uids)
+        with open_admission(door_options.uids(), token) as admit:
+            app = partial(create_runtime_app, admit=admit, allowed_hosts=door_options.allowed_hosts())
+            anyio.run(_serve, tools, artifacts, open_records(records), manager, app, listener, drain_grace_s)
     except _CANNOT_START as error:
         sys.exit(f"arp-runtime: {error}")
 
 
-def _reload(host: str, port: int, auto_port: bool, agent: str, drain_grace_s: float) -> NoReturn:
+def _reload(
+    host: str, port: int, auto_port: bool, agent: str, drain_grace_s: float, token: TokenFile | None
+) -> NoReturn:
     """Serve in a process of its own, again and again. What does not concern the socket is that process's business."""
     from arp_runtime.commands.reloading import NoReloadError, serve_with_reload  # noqa: PLC0415 - not for instances
 
     try:
-        listener = bind(host, port, auto_port=auto_port)
+        listener = bind(host, port, auto_port=auto_port, token=token is not None)
         anyio.run(serve_with_reload, sys.argv[1:], listener, agent, drain_grace_s)
     except (CannotListenError, NoReloadError) as error:
         sys.exit(f"arp-runtime: {error}")
@@ -140,17 +146,15 @@ async def _serve(
     artifacts: ArtifactFolder,
     opened_records: AbstractAsyncContextManager[Records],
     manager: Callable[..., AbstractAsyncContextManager[RunManager]],
+    app: Callable[[RunManager, Records, Stop], Starlette],
     listener: socket.socket,
     drain_grace_s: float,
-    uids: set[int],
 ) -> None:
-    with PeerLookup() as lookup:
-        async with opened_records as records, tools as offered, stop_on_signals() as stop:
-            bench = Workbench(offered, artifacts)
-            async with manager(bench, stop, records=records) as runs:
-                app = create_runtime_app(runs, records, stop, OwnUserOnly(lookup, *uids))
-                say_ready = partial(_log.info, "listening", url=url_of(listener))
-                await serve(app, listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
+    async with opened_records as records, tools as offered, stop_on_signals() as stop:
+        bench = Workbench(offered, artifacts)
+        async with manager(bench, stop, records=records) as runs:
+            say_ready = partial(_log.info, "listening", url=url_of(listener))
+            await serve(app(runs, records, stop), listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
 
 
 async def _drain(runs: RunManager, grace_s: float) -> None:
