@@ -231,6 +231,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
         ("Sat Jan 31 12:00:05 2026", 5.0),
         ("Sat, 31 Jan 2026 11:00:00 GMT", 0.0),
         ("Sat, 99 Jan 2026 11:00:00 GMT", None),
+        ("Sat, 31 Jan 2026 11:00:00 +99999999999999999999", None),
     ],
 )
 def test_retry_after_is_read_in_all_its_forms(value: str | None, seconds: float | None) -> None:

@@ -77,7 +77,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
     return max((at - (now or datetime.now(timezone.utc))).total_seconds(), 0.0)
