@@ -92,9 +92,10 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
         assert client.health().status == "ok"
     # A proxy is asked with the whole address for a path.
     service.answer("GET", "http://127.0.0.1:9/v1/health", HEALTH)
-    with DaemonClient("http://127.0.0.1:9", httpx_args={"mounts": {}}) as client:
-        assert client.health().status == "ok"
-    assert service.seen[1].headers["host"] == "127.0.0.1:9"
+    for name, value in {"mounts": {}, "proxy": service.url}.items():
+        with DaemonClient("http://127.0.0.1:9", httpx_args={name: value}) as client:
+            assert client.health().status == "ok"
+        assert service.seen[-1].headers["host"] == "127.0.0.1:9"
 
 
 @pytest.mark.parametrize(

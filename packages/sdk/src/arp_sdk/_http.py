@@ -60,7 +60,7 @@ def client_options(
         "verify": verify_ssl,
         "follow_redirects": follow_redirects,
     }
-    if is_loopback(url.host):
+    if is_loopback(url.host) and "proxy" not in (httpx_args or {}):
         # A proxy from the environment leads away from this machine; it can't reach what listens here.
         host = f"[{url.host}]" if ":" in url.host else url.host
         options["mounts"] = {f"all://{host}": None}
