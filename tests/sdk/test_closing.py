@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
+from ast import literal_eval
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +16,7 @@ import psutil
 import pytest
 from anyio.lowlevel import checkpoint
 
-from arp_sdk import AsyncDaemonClient, AsyncRuntimeClient, DaemonClient, RuntimeClient
+from arp_sdk import AsyncDaemonClient, AsyncRuntimeClient, DaemonClient, RuntimeClient, _plain_http
 
 if TYPE_CHECKING:
     from sdk.service import Service
@@ -25,11 +28,16 @@ CLIENTS = 20
 _CLOSED_WITHIN = 5
 
 
-def connections_to(service: Service) -> int:
-    """How many connections this process has to the service; the service's own ends of them are not counted."""
+def ports_to(service: Service) -> set[int]:
+    """From which ports this process is connected to the service; the service's own ends of them are not counted."""
     port = int(service.url.rpartition(":")[2])
     found = psutil.Process().net_connections("tcp")
-    return len([item for item in found if item.status != "LISTEN" and item.raddr.port == port])
+    return {item.laddr.port for item in found if item.status != "LISTEN" and item.raddr.port == port}
+
+
+def connections_to(service: Service) -> int:
+    """How many connections this process has to the service."""
+    return len(ports_to(service))
 
 
 def test_blocking_clients_that_nobody_closes_leave_nothing(service: Service) -> None:
@@ -42,6 +50,41 @@ def test_blocking_clients_that_nobody_closes_leave_nothing(service: Service) -> 
     del client, clients
     gc.collect()
     assert connections_to(service) == 0
+
+
+def test_what_many_calls_at_once_needed_is_closed_by_the_few_that_follow(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections that have been idle for long are not kept for as long as others are used."""
+    service.answer("GET", "/v1/health", HEALTH)
+    with DaemonClient(service.url) as client, ExitStack() as at_once:
+        *first, last = [at_once.enter_context(client.raw_client.stream("GET", "/v1/health")) for _ in range(3)]
+        monkeypatch.setattr(_plain_http, "IDLE_TIME", 0.0)
+        for response in first:
+            response.read()
+        monkeypatch.undo()
+        last.read()
+        assert connections_to(service) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_calls_from_connections_of_its_own(service: Service) -> None:
+    """On its parent's, it would read answers that are meant for the parent."""
+    service.answer("GET", "/v1/health", HEALTH)
+    told, tells = os.pipe()
+    with DaemonClient(service.url) as client, os.fdopen(told, "rb") as child_says:
+        client.health()
+        child = os.fork()
+        if child == 0:
+            with suppress(Exception):
+                client.health()
+                os.write(tells, repr(ports_to(service)).encode())
+            os._exit(0)
+        os.close(tells)
+        ports = literal_eval(child_says.read().decode())
+        os.waitpid(child, 0)
+        assert len(ports) == 1
+        assert not ports & ports_to(service)
 
 
 async def test_async_clients_that_nobody_closes_leave_nothing(service: Service) -> None:

@@ -92,6 +92,37 @@ def test_a_connection_that_was_idle_for_long_is_left(monkeypatch: pytest.MonkeyP
     assert counts == [1, 1]
 
 
+def test_an_answer_that_nobody_asked_for_is_no_later_calls() -> None:
+    """A connection that says more than it was asked is left."""
+    other = answer(b'{"run_id":"r2","state":"failed"}')
+    with keeping(answer() + other, answer()) as (url, counts), DaemonClient(url, retries=0) as client:
+        client.get_run_status("r1")
+        assert client.get_run_status("r1").run_id == "r1"
+    assert counts == [1, 1]
+
+
+def test_who_refuses_a_body_before_it_is_sent_is_heard() -> None:
+    """The answer of a service that closes at once counts, and not that the rest of the body could not be sent."""
+    refusal = http("413 Content Too Large", "application/json", b'{"error":{"code":"body_too_large","message":"No."}}')
+
+    def refuse(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(refusal)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, args=(listener,))
+        thread.start()
+        with (
+            DaemonClient(f"http://127.0.0.1:{listener.getsockname()[1]}", retries=0) as client,
+            pytest.raises(ArpApiError) as caught,
+        ):
+            client.submit_run(RunRequest(RunRequestInput("x" * 20_000_000)))
+        thread.join(10)
+    assert (caught.value.status_code, caught.value.code) == (413, "body_too_large")
+
+
 @pytest.mark.parametrize("head", [b"Connection: close\r\n", b"Connection: Close\r\nX: y\r\n"])
 def test_a_connection_that_is_announced_to_end_is_not_kept(head: bytes) -> None:
     """`Connection: close` is believed."""

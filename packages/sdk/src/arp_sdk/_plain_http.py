@@ -7,6 +7,7 @@ HTTP is left to h11, as there.
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections import deque
@@ -27,12 +28,13 @@ _LARGEST_HEAD = 100 * 1024
 
 
 class PlainTransport(httpx.BaseTransport):
-    """One connection a call at a time, kept for the next call. May be used by many threads."""
+    """One connection a call at a time, kept for the next call. May be used by many threads, and after a fork."""
 
     def __init__(self, host: str, port: int) -> None:
         """Connect to this host and port, when there is something to send."""
         self._address = host, port
         self._idle: deque[tuple[_Connection, float]] = deque()
+        self._process = os.getpid()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and return the head of the answer, with its body still to come. Raises `httpx.TransportError`."""
@@ -56,11 +58,19 @@ class PlainTransport(httpx.BaseTransport):
                 self._idle.pop()[0].close()
 
     def keep(self, connection: _Connection) -> None:
-        """Take back a connection whose answer has been read."""
-        self._idle.append((connection, time.monotonic() + IDLE_TIME))
+        """Take back a connection whose answer has been read; close those that none of the last calls needed."""
+        now = time.monotonic()
+        self._idle.append((connection, now + IDLE_TIME))
+        with suppress(IndexError):
+            while self._idle[0][1] < now:
+                self._idle.popleft()[0].close()
 
     def _kept(self) -> _Connection | None:
         """Return the connection that was used last, if the service has not closed it meanwhile."""
+        if self._process != os.getpid():
+            # What was open at a fork is the parent's, who goes on to use it.
+            self.close()
+            self._process = os.getpid()
         with suppress(IndexError):
             while True:
                 connection, good_until = self._idle.pop()
@@ -92,7 +102,9 @@ class _Connection:
                 parts.append(self._http.send(h11.Data(content)))
             parts.append(self._http.send(h11.EndOfMessage()))
             self._sock.settimeout(timeout)
-            self._sock.sendall(b"".join(part for part in parts if part))
+            # Who refuses a large body may answer and close before having read it: the answer tells.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._sock.sendall(b"".join(part for part in parts if part))
 
     def head(self, timeout: float | None) -> h11.Response:
         """Wait for the head of the answer; each wait for bytes of it takes `timeout` seconds at most."""
@@ -129,9 +141,10 @@ class _Connection:
 
     def is_reusable(self) -> bool:
         """Tell whether another call can be made on it, and make it ready."""
+        said_more = bool(self._http.trailing_data[0])
         with suppress(h11.LocalProtocolError):
             self._http.start_next_cycle()
-            return True
+            return not said_more
         return False
 
     def close(self) -> None:
