@@ -122,6 +122,17 @@ async def test_a_cursor_that_cannot_be_resumed_is_refused(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
+async def test_a_cursor_that_is_none_is_refused_although_the_header_counts(client: httpx.AsyncClient) -> None:
+    """A client with a bug is told, on this stream as on a run's; an old cursor is no bug, and the header counts."""
+    await execute(client, "x", run_id="beside")
+    headers = {"Last-Event-ID": await _newest_cursor(client, "beside")}
+    answer = await client.get("/v1/events", params={"after": "rubbish"}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    own = await execute(client, "x", run_id="later")
+    async with following(client, "/v1/events", params={"after": "0123456789ab-7"}, headers=headers) as events:
+        assert [event.data for event in await _take(events, len(own))] == [event.data for event in own]
+
+
 async def test_many_followers_see_the_same(client: httpx.AsyncClient) -> None:
     """Fifty on one run, from its start."""
     await client.post("/v1/runs", json={"run_id": "popular", "input": {"goal": "count to 20"}})

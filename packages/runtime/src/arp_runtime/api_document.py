@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arp_runtime.runs.events import CURSOR_PATTERN
 from arp_service.admission import TokenUse
 from arp_service.api_document import ApiDocument
 from arp_service.event_stream import MAX_SEQ, SEEN_PATTERN
@@ -17,6 +18,8 @@ OVERLAY = Overlay(
         "components/schemas/RunRequest/properties/runtime_selector/properties/runtime_api_endpoint": ANY_TEXT,
         "components/parameters/After/schema": {"maximum": MAX_SEQ},
         "components/parameters/LastEventId/schema": {"pattern": SEEN_PATTERN},
+        "components/parameters/AfterCursor/schema": {"pattern": CURSOR_PATTERN},
+        "components/parameters/LastEventCursor/schema": {"pattern": f"{CURSOR_PATTERN}|^$"},
     },
     refusals={
         "create_run": (409, 503),

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from arp_model import RunBatchResponse, RunRequest
 from arp_runtime.records.trace_story import make_trace
+from arp_runtime.runs.events import check_cursor
 from arp_service.body import read_struct
 from arp_service.errors import ServiceError
 from arp_service.event_stream import EventStream, read_after, wants_json_lines
@@ -86,8 +87,9 @@ class RunRoutes:
 
     async def stream_events(self, request: Request) -> EventStream:
         """All runs' events in the order in which they happened; it does not end."""
-        cursor = request.headers.get("last-event-id") or request.query_params.get("after")
-        return EventStream(self._runs.feed, self._runs.feed.position_after(cursor), self._stop)
+        after, seen = request.query_params.get("after"), request.headers.get("last-event-id")
+        asked = None if after is None else check_cursor(after)
+        return EventStream(self._runs.feed, self._runs.feed.position_after(seen or asked), self._stop)
 
     def _create_one(self, item: RunRequest | ServiceError) -> Run | ServiceError:
         try:

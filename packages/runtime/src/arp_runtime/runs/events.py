@@ -7,6 +7,7 @@ read puts the ids in front of many frames at once.
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ _BYTES_A_SEND = 256 * 1024
 MAX_FEED_EVENTS = 100_000
 MAX_FEED_BYTES = 64 * 1024 * 1024
 
+CURSOR_PATTERN = r"^[0-9a-f]+-[0-9]{1,16}$"
+"""A cursor of the feed; as a JSON Schema `pattern`."""
+_CURSOR = re.compile(CURSOR_PATTERN.removesuffix("$") + r"\Z")
 _LAST = (RunEventType.FINAL, RunEventType.ERROR)
 _encoder = msgspec.json.Encoder()
 
@@ -41,6 +45,17 @@ class _Typed(msgspec.Struct):
 
 
 _type_decoder = msgspec.json.Decoder(_Typed)
+
+
+def check_cursor(text: str) -> str:
+    """Return a cursor of the feed, of whatever process.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    if not _CURSOR.match(text):
+        raise InvalidRequestError("after: use the id of an event of this stream (also as the Last-Event-ID header).")
+    return text
 
 
 class Feed:
@@ -75,9 +90,7 @@ class Feed:
         """
         if cursor is None:
             return self._first
-        boot, _, number = cursor.rpartition("-")
-        if not boot or not (number.isascii() and number.isdigit()) or len(number) > 16:
-            raise InvalidRequestError("after: use the id of an event of this stream (or Last-Event-ID).")
+        boot, _, number = check_cursor(cursor).partition("-")
         position = int(number) + 1
         if boot != self._boot or not self._first <= position <= self._first + len(self._tails):
             raise EventsExpiredError(
