@@ -44,6 +44,11 @@ def test_a_client_cannot_choose_what_code_runs(name: str) -> None:
     _refused(_details(), "$.overrides.env", env={name: "x"})
 
 
+def test_a_value_that_no_program_can_be_given_is_refused_as_one() -> None:
+    """The name is right, and is not blamed."""
+    _refused(_details(), "$.overrides.env: the value of 'A' holds a NUL.", env={"A": "x\0"})
+
+
 @pytest.mark.parametrize("name", _LOADER)
 def test_a_profile_may_name_a_loader_variable(name: str) -> None:
     """Then clients may set it."""

@@ -57,7 +57,7 @@ async def test_force_deletes_a_profile_and_drains_its_instances(daemon: RunningD
     ("body", "place"),
     [
         ({"defaults": {"env": {"A=B": "x"}}}, "$.defaults.env"),
-        ({"defaults": {"env": {"A": "\0"}}}, "$.defaults.env"),
+        ({"defaults": {"env": {"A": "\0"}}}, "$.defaults.env: the value of 'A' holds a NUL."),
         ({"defaults": {"tool_registry_url": ""}}, "$.defaults.tool_registry_url"),
         ({"defaults": {"tool_registry_url": "http://[0e0:27a:]"}}, "$.defaults.tool_registry_url"),
         ({"extensions": {"arp.exec": {"driver": "python", "requirements": ["a"], "agent": "a:b"}}}, '"arp.exec"'),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,21 @@ def test_what_makes_no_sense_is_refused_by_its_name(query: str, place: str) -> N
     """Instead of a list of other runs than were meant."""
     with pytest.raises(InvalidRequestError, match=f"^{place}: "):
         filter_of_query(QueryParams(query))
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"label": ["team"]}, "label"),
+        ({"label": ["a=1", "a=2"]}, "label"),
+        ({"created_after": "0001-01-01T00:00:00+10:00"}, "created_after"),
+        ({"created_before": "9999-12-31T23:59:59-10:00"}, "created_before"),
+    ],
+)
+def test_what_makes_no_sense_in_a_body_is_refused_by_its_place(body: dict[str, Any], place: str) -> None:
+    """Written as for every body, from `$` on."""
+    with pytest.raises(InvalidRequestError, match=rf"^\$\.{place}: "):
+        filter_of_body(RunCancelRequest.from_dict(body))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["state", "label", "created_after", "runtime_profile"]), st.text())))

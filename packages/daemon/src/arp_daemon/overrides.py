@@ -50,8 +50,10 @@ def check_overrides(details: AnyExec, overrides: InstanceCreateRequestOverrides 
 
 
 def _check_variable(details: AnyExec, name: str, value: str) -> None:
-    if not _ENV_NAME.match(name) or "\0" in value:
+    if not _ENV_NAME.match(name):
         raise InvalidRequestError(f"$.overrides.env: {name[:60]!r} is not a usable environment variable.")
+    if "\0" in value:
+        raise InvalidRequestError(f"$.overrides.env: the value of {name[:60]!r} holds a NUL.")
     if _OURS.match(name):
         raise InvalidRequestError(f"$.overrides.env: {name!r} is the daemon's own to set.")
     allowed = details.allow_overrides

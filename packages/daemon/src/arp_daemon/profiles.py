@@ -194,5 +194,7 @@ def check_defaults(body: RuntimeProfileUpsertRequest) -> None:
     if registry is not UNSET and not is_url(registry):
         raise InvalidProfileError("$.defaults.tool_registry_url: use a URL like http://127.0.0.1:8000.")
     for name, value in ({} if env is UNSET else env).items():
-        if not name or "=" in name or "\0" in name + value:
+        if not name or "=" in name or "\0" in name:
             raise InvalidProfileError(f"$.defaults.env: {name[:60]!r} is not a usable environment variable.")
+        if "\0" in value:
+            raise InvalidProfileError(f"$.defaults.env: the value of {name[:60]!r} holds a NUL.")

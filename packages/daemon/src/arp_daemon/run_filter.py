@@ -33,6 +33,7 @@ def filter_of_query(query: QueryParams) -> RunFilter:
         InvalidRequestError: one of them makes no sense; the message names it.
     """
     return _make(
+        place="",
         states=[_state(text) for text in query.getlist("state")],
         runtime_profile=_once(query, "runtime_profile"),
         labels=query.getlist("label"),
@@ -48,6 +49,7 @@ def filter_of_body(body: RunCancelRequest) -> RunFilter:
         InvalidRequestError: as `filter_of_query`.
     """
     return _make(
+        place="$.",
         states=[] if body.state is UNSET else body.state,
         runtime_profile=None if body.runtime_profile is UNSET else body.runtime_profile,
         labels=[] if body.label is UNSET else body.label,
@@ -63,6 +65,7 @@ def fingerprint(wanted: RunFilter) -> str:
 
 def _make(
     *,
+    place: str,
     states: Iterable[RunState],
     runtime_profile: str | None,
     labels: Iterable[str],
@@ -72,9 +75,9 @@ def _make(
     return RunFilter(
         states=tuple(sorted(set(states), key=list(RunState).index)),
         runtime_profile=runtime_profile,
-        labels=_labels(labels),
-        created_after=_utc(created_after, "created_after"),
-        created_before=_utc(created_before, "created_before"),
+        labels=_labels(labels, f"{place}label"),
+        created_after=_utc(created_after, f"{place}created_after"),
+        created_before=_utc(created_before, f"{place}created_before"),
     )
 
 
@@ -92,14 +95,14 @@ def _state(text: str) -> RunState:
         raise InvalidRequestError(f"state: use {', '.join(RunState)}.") from None
 
 
-def _labels(given: Iterable[str]) -> dict[str, str]:
+def _labels(given: Iterable[str], place: str) -> dict[str, str]:
     labels: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not name or not equals or "\0" in text:
-            raise InvalidRequestError("label: write NAME=VALUE.")
+            raise InvalidRequestError(f"{place}: write NAME=VALUE.")
         if labels.setdefault(name, value) != value:
-            raise InvalidRequestError(f"label: no run has two values of {name!r}.")
+            raise InvalidRequestError(f"{place}: no run has two values of {name!r}.")
     return labels
 
 
@@ -116,8 +119,8 @@ def _query_time(query: QueryParams, name: str) -> datetime | None:
     return time
 
 
-def _utc(time: datetime | None, name: str) -> datetime | None:
+def _utc(time: datetime | None, place: str) -> datetime | None:
     try:
         return None if time is None else time.astimezone(timezone.utc)
     except OverflowError:
-        raise InvalidRequestError(f"{name}: no such time in UTC.") from None
+        raise InvalidRequestError(f"{place}: no such time in UTC.") from None
