@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,18 +11,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from starlette.datastructures import QueryParams
+from starlette.routing import Route
 
 from arp_daemon import api_document as daemon
+from arp_daemon.app import daemon_app
+from arp_daemon.daemon import Daemon
 from arp_daemon.endpoint import ENDPOINT_PATTERN, URL_PATTERN, is_url, read_endpoint
 from arp_daemon.run_filter import LABEL_PATTERN, filter_of_query
 from arp_runtime import api_document as runtime
+from arp_runtime.app import create_runtime_app
+from arp_runtime.records.opening import records_in_memory
+from arp_service.admission import OwnUserOnly
 from arp_service.ids import ID_PATTERN, check_id
 from arp_service.overlay import operations
+from arp_service.peer import PeerLookup, own_uid
+from arp_service.stopping import Stop
 from contracts.spec import api
+from runtime.scene import managed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
+    from starlette.routing import BaseRoute
+
+
+_NO_OPERATIONS = {"/metrics", "/openapi.json"}
 SERVED = {"daemon": daemon.api_document(""), "runtime": runtime.api_document("")}
 
 
@@ -58,6 +73,42 @@ def test_a_served_document_has_all_operations_of_the_contract(service: str) -> N
         }
 
     assert told(SERVED[service].content) == told(api(service))
+
+
+async def _daemon_routes() -> list[BaseRoute]:
+    """Those of an app that is assembled for nobody: a route asks nothing of the daemon before it is called."""
+    parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Daemon))
+    nobody = Daemon(**{**parts, "health": SimpleNamespace(checks=None)})
+    with PeerLookup() as lookup:
+        return daemon_app(nobody, OwnUserOnly(lookup, own_uid())).routes
+
+
+async def _runtime_routes() -> list[BaseRoute]:
+    async with managed(lambda goal: goal) as runs:
+        with PeerLookup() as lookup:
+            app = create_runtime_app(runs, records_in_memory(), Stop(), OwnUserOnly(lookup, own_uid()))
+            return app.routes
+
+
+@pytest.mark.parametrize(("service", "routes_of"), [("daemon", _daemon_routes), ("runtime", _runtime_routes)])
+async def test_every_route_is_in_the_document(
+    service: str, routes_of: Callable[[], Awaitable[list[BaseRoute]]]
+) -> None:
+    """Under its path, method and name, by which its query is checked; but metrics and the document itself are not."""
+    routes = [route for route in await routes_of() if isinstance(route, Route)]
+    served = {
+        (method.lower(), route.path.replace(":id}", "}"), route.name)
+        for route in routes
+        for method in (route.methods or set()) - {"HEAD"}
+        if route.path not in _NO_OPERATIONS
+    }
+    told = {
+        (method, path, said["operationId"])
+        for path, item in SERVED[service].content["paths"].items()
+        for method, said in item.items()
+        if method != "parameters"
+    }
+    assert served == told
 
 
 @pytest.mark.parametrize("service", SERVED)
