@@ -123,6 +123,19 @@ def test_who_refuses_a_body_before_it_is_sent_is_heard() -> None:
     assert (caught.value.status_code, caught.value.code) == (413, "body_too_large")
 
 
+@pytest.mark.parametrize(("rest", "kept"), [(b"0\r\n\r\n", True), (b"", False), (b"3\r\n:x\n\r\n0\r\n\r\n", False)])
+def test_a_stream_that_was_left_at_its_end_leaves_its_connection(rest: bytes, kept: bool) -> None:
+    """Where its end has come with its last event; one that has more to say, or may have, is closed."""
+    event = b'data: {"run_id":"r1","seq":0,"type":"final","time":"2025-06-01T12:00:00Z"}\n\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    streamed = head + b"%x\r\n%s\r\n" % (len(event), event) + rest
+    between = () if kept else (b"",)
+    with keeping(streamed, *between, answer()) as (url, counts), DaemonClient(url, retries=0) as client:
+        assert [event.seq for event in client.iter_run_events("r1")] == [0]
+        client.get_run_status("r1")
+    assert counts == ([2] if kept else [1, 1])
+
+
 @pytest.mark.parametrize("head", [b"Connection: close\r\n", b"Connection: Close\r\nX: y\r\n"])
 def test_a_connection_that_is_announced_to_end_is_not_kept(head: bytes) -> None:
     """`Connection: close` is believed."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from arp_sdk import _wait
+from arp_sdk import _run_handle, _wait
 from arp_sdk._wait import RunWaiter
 from arp_sdk.errors import ArpApiError, ArpConnectionError, ArpRunFailedError, ArpWaitTimeoutError
 from arp_sdk.models import RunState, RunStatus
@@ -20,9 +20,11 @@ from support.bestiary import plain_runtime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+QUEUED = json("202 Accepted", {"run_id": "r1", "state": "queued"})
 RUNNING = json("200 OK", {"run_id": "r1", "state": "running"})
 SUCCEEDED = json("200 OK", {"run_id": "r1", "state": "succeeded"})
 BUSY = json("503 Service Unavailable", {"error": {"code": "stopping", "message": "Stopping."}})
+RESULT = json("200 OK", {"run_id": "r1", "ok": True, "output": {"from": "result"}})
 NO_EVENTS = json("404 Not Found", {"detail": "Not Found"})
 
 
@@ -39,9 +41,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def event(seq: int, type_: str = "step") -> str:
+def event(seq: int, type_: str = "step", told: str = "{}") -> str:
     """One event of a stream."""
-    data = f'{{"run_id":"r1","seq":{seq},"type":"{type_}","time":"2025-06-01T12:00:00Z"}}'
+    data = f'{{"run_id":"r1","seq":{seq},"type":"{type_}","time":"2025-06-01T12:00:00Z","data":{told}}}'
     return f"id: {seq}\nevent: {type_}\ndata: {data}\n\n"
 
 
@@ -69,6 +71,64 @@ async def test_a_run_that_has_ended_is_not_listened_to(kind: str) -> None:
     with playing(SUCCEEDED) as script:
         await wait(kind, script.url)
     assert targets(script) == ["r1"]
+
+
+async def result_of_a_new_run(kind: str, url: str) -> Any:
+    """Submit a run, and wait for its result."""
+    async with open_client(kind, "Runtime", url, retries=0) as client:
+        return await (await client.run("x", run_id="r1")).result()
+
+
+async def test_the_result_of_a_new_run_comes_with_its_last_event(kind: str) -> None:
+    """Two requests are all, where the last event tells of success; what it says beyond what is known is passed over."""
+    last = event(1, "final", '{"ok":true,"output":{"a":1},"usage":{"b":2},"fresh":3}')
+    with playing(QUEUED, stream(event(0), last, hold=True)) as script:
+        result = await result_of_a_new_run(kind, script.url)
+    assert (result.run_id, result.ok, result.output, result.usage) == ("r1", True, {"a": 1}, {"b": 2})
+    assert targets(script) == ["runs", "events"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["{}", '{"ok":true}', '{"ok":"yes","output":{}}', '{"ok":true,"output":"words"}', '{"ok":false,"output":{}}'],
+)
+async def test_a_last_event_that_is_no_whole_result_is_not_taken_for_one(kind: str, told: str) -> None:
+    """The standard leaves its data to the service: then the run is asked for."""
+    with playing(QUEUED, stream(event(0, "final", told)), SUCCEEDED, RESULT) as script:
+        assert (await result_of_a_new_run(kind, script.url)).output == {"from": "result"}
+    assert targets(script) == ["runs", "events", "r1", "result"]
+
+
+async def test_a_run_that_did_not_succeed_is_asked_for(kind: str) -> None:
+    """The error that is raised has the run's state: it tells failed from canceled."""
+    failed = json("200 OK", {"run_id": "r1", "state": "failed"})
+    result = json("200 OK", {"run_id": "r1", "ok": False, "error": {"code": "told_so", "message": "As asked."}})
+    last = event(0, "error", '{"ok":false,"error":{"code":"told_so","message":"As asked."}}')
+    with playing(QUEUED, stream(last), failed, result) as script, pytest.raises(ArpRunFailedError) as caught:
+        await result_of_a_new_run(kind, script.url)
+    assert (caught.value.code, caught.value.status.state) == ("told_so", RunState.FAILED)
+
+
+async def test_a_new_run_of_a_service_without_events_is_asked_for(kind: str) -> None:
+    """What has no stream is asked, from then on."""
+    with playing(QUEUED, NO_EVENTS, RUNNING, SUCCEEDED, RESULT) as script:
+        assert (await result_of_a_new_run(kind, script.url)).output == {"from": "result"}
+    assert targets(script) == ["runs", "events", "r1", "r1", "result"]
+
+
+@pytest.mark.parametrize("since", ["long ago", "unknown"])
+async def test_a_run_that_has_long_been_there_is_asked_for_first(
+    kind: str, since: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have ended, and have many events."""
+    monkeypatch.setattr(_run_handle, "_NEW", -1.0)
+    with playing(*([QUEUED] if since == "long ago" else []), SUCCEEDED, RESULT) as script:
+        if since == "long ago":
+            await result_of_a_new_run(kind, script.url)
+        else:
+            async with open_client(kind, "Runtime", script.url, retries=0) as client:
+                await client.run_handle("r1").result()
+    assert targets(script)[-2:] == ["r1", "result"]
 
 
 @pytest.mark.parametrize(

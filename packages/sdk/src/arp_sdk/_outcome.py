@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from arp_model import RunResult, RunState, RunStatus
+from arp_model import RunEventType, RunResult, RunState, convert_lenient
 from arp_sdk.errors import ArpRunCanceledError, ArpRunFailedError
+
+if TYPE_CHECKING:
+    from arp_model import RunEvent, RunStatus
 
 
 class SucceededResult(RunResult):
@@ -21,5 +24,23 @@ def read_outcome(status: RunStatus, result: RunResult) -> SucceededResult:
     if not result.ok:
         error = ArpRunCanceledError if status.state is RunState.CANCELED else ArpRunFailedError
         raise error(status, result)
+    return _succeeded(result)
+
+
+def find_success(event: RunEvent) -> SucceededResult | None:
+    """Return the result of a run that succeeded, where its last event has it, as those of our services do.
+
+    The standard leaves to a service what that event's data is: whatever else it may be is None.
+    """
+    data = event.data
+    if event.type_ is not RunEventType.FINAL or not data or data.get("ok") is not True or "output" not in data:
+        return None
+    try:
+        return _succeeded(convert_lenient({**data, "run_id": event.run_id}, RunResult))
+    except msgspec.ValidationError:
+        return None
+
+
+def _succeeded(result: RunResult) -> SucceededResult:
     fields = {name: getattr(result, name) for name in result.__struct_fields__}
     return SucceededResult(**{**fields, "output": result.output or {}})

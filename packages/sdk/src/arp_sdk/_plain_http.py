@@ -141,8 +141,10 @@ class _Connection:
 
     def is_reusable(self) -> bool:
         """Tell whether another call can be made on it, and make it ready."""
-        said_more = bool(self._http.trailing_data[0])
-        with suppress(h11.LocalProtocolError):
+        with suppress(h11.LocalProtocolError, h11.RemoteProtocolError):
+            if self._http.their_state is h11.SEND_BODY:
+                self._http.next_event()  # the end of a body that was left at its last piece may have come with it
+            said_more = bool(self._http.trailing_data[0])
             self._http.start_next_cycle()
             return not said_more
         return False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
-
-from arp_sdk._outcome import read_outcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -15,12 +14,18 @@ if TYPE_CHECKING:
     from arp_sdk.runtime import AsyncRuntimeClient, RuntimeClient
 
 
+# For so long after its submission, in seconds, a run is new: few events of it can be there.
+_NEW = 1.0
+
+
 class RunHandle:
     """A run, and the client that calls its service. To let go of it, or to close the client, cancels nothing."""
 
-    def __init__(self, client: DaemonClient | RuntimeClient, run_id: str) -> None:
+    def __init__(self, client: DaemonClient | RuntimeClient, run_id: str, *, submitted: bool = False) -> None:
+        """Take a run of the client's service; `submitted`: just now."""
         self._client = client
         self._run_id = run_id
+        self._new_until = time.monotonic() + _NEW if submitted else 0.0
 
     def __repr__(self) -> str:
         return f"<RunHandle {self._run_id!r}>"
@@ -47,8 +52,7 @@ class RunHandle:
             ArpWaitTimeoutError: it has not ended in time. It goes on.
             ArpApiError: the service refuses, or does not answer any more.
         """
-        status = self._client.wait_for_run(self._run_id, timeout)
-        return read_outcome(status, self._client.get_run_result(self._run_id))
+        return self._client.wait_for_result(self._run_id, timeout, new=time.monotonic() < self._new_until)
 
     def cancel(self) -> RunStatus:
         """Ask for the run's end. It may take its agent a moment; `result` raises ArpRunCanceledError then."""
@@ -58,9 +62,11 @@ class RunHandle:
 class AsyncRunHandle:
     """A run, and the client that calls its service. To let go of it, or to close the client, cancels nothing."""
 
-    def __init__(self, client: AsyncDaemonClient | AsyncRuntimeClient, run_id: str) -> None:
+    def __init__(self, client: AsyncDaemonClient | AsyncRuntimeClient, run_id: str, *, submitted: bool = False) -> None:
+        """Take a run of the client's service; `submitted`: just now."""
         self._client = client
         self._run_id = run_id
+        self._new_until = time.monotonic() + _NEW if submitted else 0.0
 
     def __repr__(self) -> str:
         return f"<AsyncRunHandle {self._run_id!r}>"
@@ -90,8 +96,7 @@ class AsyncRunHandle:
             ArpWaitTimeoutError: it has not ended in time. It goes on.
             ArpApiError: the service refuses, or does not answer any more.
         """
-        status = await self._client.wait_for_run(self._run_id, timeout)
-        return read_outcome(status, await self._client.get_run_result(self._run_id))
+        return await self._client.wait_for_result(self._run_id, timeout, new=time.monotonic() < self._new_until)
 
     async def cancel(self) -> RunStatus:
         """Ask for the run's end. It may take its agent a moment; `result` raises ArpRunCanceledError then."""

@@ -1,7 +1,8 @@
 """Waits for one run's end: when to ask for its state, when to listen to its events, when to give up. No I/O.
 
-Whoever listens learns of the end at once, and asks only twice. Where a service has no events, or its stream fails,
-what is left is asking again and again, ever more seldom.
+Whoever listens learns of the end at once, and asks only twice; or never, where a run has just been submitted and its
+last event says what came of it. Where a service has no events, or its stream fails, what is left is asking again and
+again, ever more seldom.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from arp_sdk._follow import ENDED, RunFollower, is_passing
+from arp_sdk._outcome import find_success
 from arp_sdk.errors import ArpApiError, ArpResponseError, ArpTimeoutError, ArpWaitTimeoutError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from arp_model import RunStatus
     from arp_sdk._operation import Call
+    from arp_sdk._outcome import SucceededResult
 
 # The wait before a state is asked for again, in seconds: it doubles up to the longest.
 FIRST_PAUSE = 0.05
@@ -34,16 +37,31 @@ _NO_ROUTE = {404, 405, 501}
 
 
 class RunWaiter:
-    """Where somebody who waits for a run's end stands. `timeout` is in seconds; None waits without a bound."""
+    """Where somebody who waits for a run's end stands. `timeout` is in seconds; None waits without a bound.
 
-    def __init__(self, run_id: str, timeout: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._run_id = run_id
+    Who waits for its `result` is content with that, and need not know its status. A run that is `new` is listened to
+    before anything is asked: of one that has long been there, that could be many events in the place of one answer.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        timeout: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        result: bool = False,
+        new: bool = False,
+    ) -> None:
+        self.run_id = run_id
         self._timeout = timeout
         self._clock = clock
         self._ends_at = math.inf if timeout is None else clock() + timeout
+        self._wants_result = result
+        self._new = new
+        self.result: SucceededResult | None = None
         self._follower = RunFollower(run_id, None)
         self._has_events = True
-        self._asks = False
+        self._asking = False
         self._patience = math.inf
         self._pause = FIRST_PAUSE
         self._goes_on_at_once = False
@@ -55,14 +73,24 @@ class RunWaiter:
         """The run's status, once it has ended."""
         return self._status if self._status is not None and self._status.state in ENDED else None
 
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.result is not None or self.ended is not None
+
+    @property
+    def asks(self) -> bool:
+        """Whether to ask for the state now, before anything is listened to."""
+        return not (self._new and self.listens)
+
     def ask(self) -> float:
         """Return how long the next question for the state may take, in seconds."""
-        self._asks, self._goes_on_at_once = True, False
+        self._asking, self._goes_on_at_once = True, False
         return max(self._left(), ASK_TIMEOUT)
 
     def told(self, status: RunStatus) -> None:
         """Take note of the answer."""
-        self._status, self._asks, self._tries = status, False, 0
+        self._status, self._asking, self._tries = status, False, 0
 
     @property
     def listens(self) -> bool:
@@ -71,6 +99,7 @@ class RunWaiter:
 
     def listen(self) -> tuple[Call, float]:
         """Return the request for the events, and how long their stream may be silent, in seconds."""
+        self._new = False
         self._patience = self._left()
         return self._follower.call(), self._patience
 
@@ -80,8 +109,10 @@ class RunWaiter:
 
     def hears(self, chunk: bytes) -> bool:
         """Take in a piece of the stream; tell whether to go on with it."""
-        for _ in self._follower.feed(chunk):
+        for event in self._follower.feed(chunk):
             self._pause = FIRST_PAUSE
+            if self._wants_result:
+                self.result = find_success(event)
         self._goes_on_at_once = self._follower.done or self._is_too_patient()
         return not self._goes_on_at_once
 
@@ -92,7 +123,7 @@ class RunWaiter:
 
     def failed(self, error: ArpApiError) -> None:
         """Take note that a question or a stream failed. Raises what ends the wait."""
-        if not self._asks:
+        if not self._asking:
             self._stream_failed(error)
             return
         if self._status is None or not is_passing(error):
@@ -112,7 +143,7 @@ class RunWaiter:
         """Return how long to wait before the next question, in seconds. Raises ArpWaitTimeoutError when time is up."""
         left = self._left()
         if left == 0:
-            raise ArpWaitTimeoutError(self._run_id, self._timeout or 0.0, self._status)
+            raise ArpWaitTimeoutError(self.run_id, self._timeout or 0.0, self._status)
         if self._goes_on_at_once:
             return 0.0
         pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arp_sdk._async import AsyncClient
+from arp_sdk._outcome import read_outcome
 from arp_sdk._sync import SyncClient
 from arp_sdk._wait import RunWaiter
 from arp_sdk.errors import ArpApiError
-from arp_sdk.generated.runtime import GET_RUN_STATUS, GetRunStatusRequest
+from arp_sdk.generated.runtime import (
+    GET_RUN_RESULT,
+    GET_RUN_STATUS,
+    GetRunResultRequest,
+    GetRunStatusRequest,
+)
 
 if TYPE_CHECKING:
     from arp_model import RunStatus
+    from arp_sdk._outcome import SucceededResult
 
 
 class SyncWaitForRun(SyncClient):
@@ -28,9 +35,33 @@ class SyncWaitForRun(SyncClient):
             ArpApiError: the service refuses, or does not answer any more.
         """
         waiter = RunWaiter(run_id, timeout)
+        self._wait(waiter)
+        assert waiter.ended is not None
+        return waiter.ended
+
+    def wait_for_result(self, run_id: str, timeout: float | None = None, *, new: bool = False) -> SucceededResult:
+        """Wait as `wait_for_run` does, and return what came of the run: what its last event says, where it says so.
+
+        `new`: the run has just been submitted, so its events tell all sooner than a question does.
+
+        Raises:
+            ArpRunFailedError, ArpRunCanceledError: the run has ended without success.
+            ArpWaitTimeoutError: the run has not ended in time. It goes on.
+            ArpApiError: the service refuses, or does not answer any more.
+        """
+        waiter = RunWaiter(run_id, timeout, result=True, new=new)
+        self._wait(waiter)
+        if waiter.result is not None:
+            return waiter.result
+        assert waiter.ended is not None
+        return read_outcome(waiter.ended, self._call(GET_RUN_RESULT, GetRunResultRequest(run_id)))
+
+    def _wait(self, waiter: RunWaiter) -> None:
         while True:
             try:
-                waiter.told(self._call(GET_RUN_STATUS, GetRunStatusRequest(run_id), patience=waiter.ask()))
+                if waiter.asks:
+                    asked = GetRunStatusRequest(waiter.run_id)
+                    waiter.told(self._call(GET_RUN_STATUS, asked, patience=waiter.ask()))
                 if waiter.listens:
                     call, patience = waiter.listen()
                     with self._stream(call, patience=patience) as response:
@@ -40,8 +71,8 @@ class SyncWaitForRun(SyncClient):
                                 break
             except ArpApiError as exc:
                 waiter.failed(exc)
-            if waiter.ended is not None:
-                return waiter.ended
+            if waiter.done:
+                return
             self._pause(waiter.pause())
 
 
@@ -59,9 +90,33 @@ class AsyncWaitForRun(AsyncClient):
             ArpApiError: the service refuses, or does not answer any more.
         """
         waiter = RunWaiter(run_id, timeout)
+        await self._wait(waiter)
+        assert waiter.ended is not None
+        return waiter.ended
+
+    async def wait_for_result(self, run_id: str, timeout: float | None = None, *, new: bool = False) -> SucceededResult:
+        """Wait as `wait_for_run` does, and return what came of the run: what its last event says, where it says so.
+
+        `new`: the run has just been submitted, so its events tell all sooner than a question does.
+
+        Raises:
+            ArpRunFailedError, ArpRunCanceledError: the run has ended without success.
+            ArpWaitTimeoutError: the run has not ended in time. It goes on.
+            ArpApiError: the service refuses, or does not answer any more.
+        """
+        waiter = RunWaiter(run_id, timeout, result=True, new=new)
+        await self._wait(waiter)
+        if waiter.result is not None:
+            return waiter.result
+        assert waiter.ended is not None
+        return read_outcome(waiter.ended, await self._call(GET_RUN_RESULT, GetRunResultRequest(run_id)))
+
+    async def _wait(self, waiter: RunWaiter) -> None:
         while True:
             try:
-                waiter.told(await self._call(GET_RUN_STATUS, GetRunStatusRequest(run_id), patience=waiter.ask()))
+                if waiter.asks:
+                    asked = GetRunStatusRequest(waiter.run_id)
+                    waiter.told(await self._call(GET_RUN_STATUS, asked, patience=waiter.ask()))
                 if waiter.listens:
                     call, patience = waiter.listen()
                     async with self._stream(call, patience=patience) as response:
@@ -71,6 +126,6 @@ class AsyncWaitForRun(AsyncClient):
                                 break
             except ArpApiError as exc:
                 waiter.failed(exc)
-            if waiter.ended is not None:
-                return waiter.ended
+            if waiter.done:
+                return
             await self._pause(waiter.pause())

@@ -128,7 +128,8 @@ class DaemonClient(DaemonOperations, SyncRunEvents, SyncWaitForRun, SyncPages, S
         `max_steps`, `max_tokens`, `allow_tool_ids`, `deny_tool_ids`, `labels` and `run_id`.
         """
         request = build_run_request(goal, options, DaemonRunOptions)
-        return RunHandle(self, self.submit_run(request, idempotency_key=idempotency_key).run_id)
+        status = self.submit_run(request, idempotency_key=idempotency_key)
+        return RunHandle(self, status.run_id, submitted=True)
 
     def run_handle(self, run_id: str) -> RunHandle:
         """Return the handle of a run that was submitted before. Asks nobody: its first use tells whether it exists."""
@@ -148,7 +149,7 @@ class AsyncDaemonClient(AsyncDaemonOperations, AsyncRunEvents, AsyncWaitForRun, 
         """
         request = build_run_request(goal, options, DaemonRunOptions)
         status = await self.submit_run(request, idempotency_key=idempotency_key)
-        return AsyncRunHandle(self, status.run_id)
+        return AsyncRunHandle(self, status.run_id, submitted=True)
 
     def run_handle(self, run_id: str) -> AsyncRunHandle:
         """Return the handle of a run that was submitted before. Asks nobody: its first use tells whether it exists."""

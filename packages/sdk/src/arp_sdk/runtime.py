@@ -76,7 +76,8 @@ class RuntimeClient(RuntimeOperations, SyncRunEvents, SyncWaitForRun):
         The options are those of `RunOptions`: `context`, `data`, `timeout_ms`, `max_steps`, `max_tokens`,
         `allow_tool_ids`, `deny_tool_ids`, `labels` and `run_id`.
         """
-        return RunHandle(self, self.create_run(build_run_request(goal, options, RunOptions)).run_id)
+        status = self.create_run(build_run_request(goal, options, RunOptions))
+        return RunHandle(self, status.run_id, submitted=True)
 
     def run_handle(self, run_id: str) -> RunHandle:
         """Return the handle of a run that was submitted before. Asks nobody: its first use tells whether it exists."""
@@ -92,7 +93,8 @@ class AsyncRuntimeClient(AsyncRuntimeOperations, AsyncRunEvents, AsyncWaitForRun
         The options are those of `RunOptions`: `context`, `data`, `timeout_ms`, `max_steps`, `max_tokens`,
         `allow_tool_ids`, `deny_tool_ids`, `labels` and `run_id`.
         """
-        return AsyncRunHandle(self, (await self.create_run(build_run_request(goal, options, RunOptions))).run_id)
+        status = await self.create_run(build_run_request(goal, options, RunOptions))
+        return AsyncRunHandle(self, status.run_id, submitted=True)
 
     def run_handle(self, run_id: str) -> AsyncRunHandle:
         """Return the handle of a run that was submitted before. Asks nobody: its first use tells whether it exists."""
