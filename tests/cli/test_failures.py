@@ -27,7 +27,7 @@ def test_without_a_daemon_the_address_and_the_cure_are_named(words: tuple[str, .
     answer = call(*words, url=nowhere)
     assert (answer.code, answer.out) == (UNREACHABLE, "")
     first, second = answer.err.splitlines()
-    assert first.startswith(f"arpctl: No daemon answers at {nowhere} (")
+    assert first.startswith(f"arpctl: There is no connection to {nowhere}: ")
     assert "arp-daemon serve" in second
 
 

@@ -258,12 +258,12 @@ async def test_an_id_stays_one_segment_of_the_path(service: Service, caller: Cal
     assert service.seen[0].path == f"/v1/runs/{segment}"
 
 
-@pytest.mark.parametrize("run_id", ["", "\ud800"])
+@pytest.mark.parametrize("run_id", ["", "\ud800", None, 5])
 async def test_an_id_that_no_path_can_hold_is_refused_before_sending(
-    service: Service, caller: Caller, run_id: str
+    service: Service, caller: Caller, run_id: object
 ) -> None:
-    """An empty id would name another route; a lone surrogate is no text."""
-    with pytest.raises(ArpRequestError) as caught:
+    """An empty id would name another route; a lone surrogate is no text. The error says which id it is."""
+    with pytest.raises(ArpRequestError, match="run_id") as caught:
         await caller.call("Daemon", service.url, "get_run_status", run_id)
     assert caught.value.code == "invalid_request"
     assert service.seen == []

@@ -101,11 +101,12 @@ async def test_another_success_than_the_documented_one_is_taken_unless_told_othe
 
 
 async def test_no_service_at_all_is_a_connection_error(caller: Caller) -> None:
-    """Where nothing listens, nothing was sent, and the code says so."""
+    """Where nothing listens, nothing was sent: the code says so, and the message says where."""
     with playing(json("200 OK", {"run_id": "r1", "state": "queued"})) as script:
         await caller.call("Daemon", script.url, "get_run_status", "r1")
-    error = await failed(caller, script.url)
+    error = await failed(caller, script.url.replace("//", "//me:secret@"))
     assert (type(error), error.code, error.status_code) == (ArpConnectionError, "connection_failed", None)
+    assert error.message.startswith(f"There is no connection to {script.url}: ")
 
 
 @pytest.mark.parametrize(

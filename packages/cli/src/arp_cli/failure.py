@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from arp_cli.session import Session
 
 _NOT_CONNECTED = "connection_failed"
-_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 def report(error: ArpApiError, session: Session) -> ExitCode:
@@ -42,7 +40,7 @@ def explain(error: ArpApiError, session: Session) -> list[Text]:
     """The error for people, line by line."""
     if isinstance(error, ArpConnectionError) and error.code == _NOT_CONNECTED:
         return [
-            _headline(f"No daemon answers at {session.url} ({_ERRNO.sub('', error.message)})."),
+            _headline(error.message),
             Text("Start one with `arp-daemon serve`, or name another with --url or ARP_DAEMON_URL."),
         ]
     if isinstance(error, (ArpConnectionError, ArpTimeoutError)):

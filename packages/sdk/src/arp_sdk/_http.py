@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import ssl
 from contextlib import contextmanager
 from functools import lru_cache
@@ -36,6 +37,8 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 _BAD_REQUEST = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
 # Something answered, but it cannot be read.
 _BAD_ANSWER = (httpx.DecodingError, httpx.TooManyRedirects)
+# The number of an error of the system, before its words.
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 # What is wrong with a header is told in these words, and then the value.
 _HEADER_VALUE = "header value"
 
@@ -182,9 +185,19 @@ def _translated(exc: httpx.RequestError | httpx.InvalidURL) -> ArpApiError:
         told, of_a_header, _ = message.partition(_HEADER_VALUE)
         return ArpRequestError("invalid_request", told + of_a_header)
     if isinstance(exc, _NOT_SENT):
-        return ArpConnectionError("connection_failed", message)
+        reason = _ERRNO.sub("", message)
+        return ArpConnectionError("connection_failed", f"There is no connection to {_address(exc)}: {reason}")
     if isinstance(exc, httpx.TimeoutException):
         return ArpTimeoutError("timeout", f"The service did not answer in time ({message}).")
     if isinstance(exc, _BAD_ANSWER):
         return ArpResponseError("invalid_response", message)
     return ArpConnectionError("connection_lost", message)
+
+
+def _address(exc: httpx.RequestError) -> str:
+    """Return the address that was called, without names and secrets that it may hold."""
+    try:
+        url = exc.request.url
+    except RuntimeError:  # httpx has not been told of the request
+        return "the service"
+    return f"{url.scheme}://{url.netloc.decode()}"

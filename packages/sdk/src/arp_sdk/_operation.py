@@ -112,17 +112,19 @@ def _header_text(name: str, value: object) -> str:
 
 def expand_path(template: str, request: object) -> str:
     """Fill in the names of a path template from the request's fields, each as exactly one segment."""
-    return re.sub(r"\{(\w+)\}", lambda match: escape_segment(getattr(request, match[1])), template)
+    return re.sub(r"\{(\w+)\}", lambda match: _escape_segment(match[1], getattr(request, match[1])), template)
 
 
-def escape_segment(value: str) -> str:
+def _escape_segment(name: str, value: object) -> str:
     """Return the value percent-escaped, so that it stays one segment whatever is in it."""
+    if not isinstance(value, str):
+        raise ArpRequestError("invalid_request", f"{name} is to be a text, not {value!r}.")
     if not value:
-        raise ArpRequestError("invalid_request", "An id in a path is empty.")
+        raise ArpRequestError("invalid_request", f"{name} is empty.")
     try:
         escaped = quote(value, safe="")
     except UnicodeEncodeError as exc:
-        raise ArpRequestError("invalid_request", f"An id in a path is no Unicode text: {exc.reason}.") from None
+        raise ArpRequestError("invalid_request", f"{name} is no Unicode text: {exc.reason}.") from None
     # A segment of dots alone would be taken as a step up, which quoting does not prevent.
     return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped
 
