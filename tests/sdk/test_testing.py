@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,20 @@ async def test_closing_leaves_nothing_behind() -> None:
     assert threading.active_count() == before
     with pytest.raises(OSError, match="connection attempts failed"):
         await anyio.connect_tcp("127.0.0.1", int(fake.url.rpartition(":")[2]))
+
+
+def test_who_goes_away_is_not_told_of(fake: FakeService, capfd: pytest.CaptureFixture[str]) -> None:
+    """A program that stops listening is none of the fake's errors: nothing is written to the test's output."""
+    fake.on("Dig", holds=True)
+    with DaemonClient(fake.url) as daemon:
+        run = daemon.run("Dig")
+        with socket.create_connection(("127.0.0.1", int(fake.url.rpartition(":")[2])), PATIENCE) as gone:
+            gone.sendall(f"GET /v1/runs/{run.run_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert gone.recv(1000).startswith(b"HTTP/1.1 200")
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        fake.finish(run.run_id)
+    fake.close()
+    assert capfd.readouterr().err == ""
 
 
 GOALS = {"good": "hello", "bad": "Fail, on purpose"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +69,11 @@ class FakeServer(ThreadingHTTPServer):
             self._open.discard(request)
         super().close_request(request)
 
+    def handle_error(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        """Called when a connection fails, while that is handled. Whoever asked may go away at any time."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -81,11 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(headers.get("content-length", 0)))
         request = Request(self.command, self.path, headers, body)
         answer = self.server.service.respond(request)
-        with suppress(OSError):  # whoever asked has gone
-            if answer.streams:
-                self._stream(request)
-            else:
-                self._answer(answer)
+        if answer.streams:
+            self._stream(request)
+        else:
+            self._answer(answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - names that http.server looks for
 
@@ -102,6 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        # That the stream stands is heard before its first event.
+        self.wfile.flush()
         try:
             for piece in self.server.service.stream(request):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
