@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from arp_daemon.commands.serve_options import ServeOptions
+from arp_service.token_file import open_token_file
 from contracts.tree import ROOT, read
 
 _DOCUMENT = Path("docs/operations.md")
@@ -42,6 +43,18 @@ def test_the_unit_lets_agents_outlive_the_daemon(tmp_path: Path) -> None:
     done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False)
     ours = [line for line in done.stderr.splitlines() if "arp-daemon.service" in line]
     assert (done.returncode, ours) == (0, [])
+
+
+def test_the_command_that_changes_the_token_does(tmp_path: Path) -> None:
+    """A service whose token file it is takes the new one at once, and refuses the old one."""
+    block = re.search(r"```text\n(.*token\.new.*)\n```", read(_DOCUMENT))
+    assert block is not None
+    token_file = open_token_file(tmp_path / "token")
+    old = token_file.path.read_text().strip()
+    subprocess.run(["sh", "-c", block[1]], cwd=tmp_path, check=True, timeout=10)
+    assert list(tmp_path.iterdir()) == [token_file.path]
+    assert token_file.holds(token_file.path.read_text().strip())
+    assert not token_file.holds(old)
 
 
 def test_every_test_that_the_threats_name_is_there() -> None:

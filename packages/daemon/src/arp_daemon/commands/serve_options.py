@@ -77,9 +77,11 @@ class ServeOptions:
 
     def token_path(self) -> Path | None:
         """Where the token is that is in force, or is to be made; None where nobody needs one."""
+        if self.token_file is not None:
+            return self.token_file.absolute()
         default = self.settings().token_path
         needed = is_beyond_loopback(self.host) or not can_look_up_peers() or os.path.lexists(default)
-        return self.token_file or (default if needed else None)
+        return default if needed else None
 
     def allowed_hosts(self) -> list[str]:
         """What requests may call this machine; ends the program where that makes no sense."""

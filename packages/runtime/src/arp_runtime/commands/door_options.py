@@ -35,7 +35,7 @@ class DoorOptions:
 
     def open_token(self) -> TokenFile | None:
         """The token that is in force. Raises TokenFileError where it cannot be had."""
-        return None if self.token_file is None else open_token_file(self.token_file)
+        return None if self.token_file is None else open_token_file(self.token_file.absolute())
 
     def uids(self) -> set[int]:
         """The users who need no token over loopback."""
