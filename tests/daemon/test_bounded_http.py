@@ -19,9 +19,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 _TIME_S = 0.3
 
 
-async def _ask(
-    pieces: list[bytes], *, endless: bytes = b"", accept: str = "application/json"
-) -> httpx.Response | httpx.HTTPError:
+async def _ask(pieces: list[bytes], *, endless: bytes = b"") -> httpx.Response | httpx.HTTPError:
     """What a client makes of a server that sends these pieces, and then one again and again, each soon enough."""
     never = anyio.Event()
 
@@ -44,7 +42,7 @@ async def _ask(
         async with httpx.AsyncClient(transport=transport, timeout=_TIME_S) as client:
             outcome: httpx.Response | httpx.HTTPError
             try:
-                outcome = await client.get(f"http://127.0.0.1:{port}/", headers={"Accept": accept})
+                outcome = await client.get(f"http://127.0.0.1:{port}/")
             except httpx.HTTPError as exc:
                 outcome = exc
         tasks.cancel_scope.cancel()
@@ -71,9 +69,8 @@ async def test_an_answer_that_comes_byte_by_byte_is_cut_off(head: bytes) -> None
     assert isinstance(await _ask([head], endless=b"x"), httpx.ReadTimeout)
 
 
-@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-async def test_a_compressed_answer_is_refused(accept: str) -> None:
-    """Nobody asked for it, and it may stand for gigabytes; in a stream of events as well."""
-    outcome = await _ask([_HEAD + b"Content-Encoding: gzip\r\n\r\n"], accept=accept)
+async def test_a_compressed_answer_is_refused() -> None:
+    """Nobody asked for it, and it may stand for gigabytes."""
+    outcome = await _ask([_HEAD + b"Content-Encoding: gzip\r\n\r\n"])
     assert isinstance(outcome, httpx.DecodingError)
     assert "compressed" in str(outcome)

@@ -43,8 +43,11 @@ class _Log:
         body = b"".join(frame(str(n), "number", b'{"n":%d}' % n) for n in range(position, self.count))
         return Frames(body, max(position, self.count), self.ended)
 
-    async def wait(self, _position: int) -> None:
-        await self._changed.wait()
+    async def wait(self, position: int) -> bool:
+        is_there = position < self.count
+        if not is_there:
+            await self._changed.wait()
+        return not is_there
 
 
 def _app(log: _Log, stop: Stop, on_left: Callable[[], None] | None = None) -> Starlette:
@@ -150,6 +153,10 @@ class _BrokenLog(_Log):
         if position > 0:
             raise UnavailableError("the disk is gone")
         return await super().read(position)
+
+    async def wait(self, position: int) -> bool:
+        """There is more, in vain."""
+        return False
 
 
 async def test_a_log_that_breaks_is_not_taken_for_a_reader_that_leaves() -> None:

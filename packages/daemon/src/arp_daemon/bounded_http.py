@@ -1,8 +1,7 @@
 """What an instance answers, bounded in bytes and in time, however slowly or endlessly it talks.
 
 httpx bounds the wait for each piece of an answer, not the whole, and neither its length. Here a call's read timeout
-is the time for all of its answer. A stream (`Accept: text/event-stream`) has it for the head alone: whoever reads the
-stream bounds its events.
+is the time for all of its answer.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ T = TypeVar("T")
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 # For a request that comes without a timeout.
 _DEFAULT_TIMEOUT_S = 30.0
-_EVENT_STREAM = "text/event-stream"
 
 
 async def _by(ends_at: float, waiting: Awaitable[T], request: httpx.Request) -> T:
@@ -49,9 +47,8 @@ class BoundedTransport(httpx.AsyncBaseTransport):
             # A few bytes can stand for gigabytes; nobody asked for that.
             await response.aclose()
             raise httpx.DecodingError("the answer is compressed", request=request)
-        if request.headers.get("accept") != _EVENT_STREAM:
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            response.stream = _BoundedStream(response.stream, self._max_bytes, ends_at, request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _BoundedStream(response.stream, self._max_bytes, ends_at, request)
         return response
 
     async def aclose(self) -> None:

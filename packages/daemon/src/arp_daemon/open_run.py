@@ -44,6 +44,8 @@ class OpenRun:
     """Owned by `OpenRuns`."""
 
     __slots__ = (
+        "_piece",
+        "_piece_from",
         "attempt",
         "cancel_requested",
         "changed",
@@ -103,6 +105,8 @@ class OpenRun:
         self.tail: deque[bytes] = deque()
         self.tail_bytes = 0
         self.tail_start = 0
+        self._piece = b""
+        self._piece_from: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -118,16 +122,25 @@ class OpenRun:
         """Show stored events to the watchers."""
         self.tail.extend(frames)
         self.tail_bytes += sum(map(len, frames))
+        self._piece_from = None
         while self.tail_bytes > _TAIL_BYTES:
             self.tail_bytes -= len(self.tail.popleft())
             self.tail_start += 1
         self.changed.notify()
 
-    def frames_from(self, position: int) -> list[bytes] | None:
-        """The frames from a seq on, or None where they are no longer in memory."""
+    @property
+    def shown_to(self) -> int:
+        """The seq after the last event that is shown."""
+        return self.tail_start + len(self.tail)
+
+    def shown_from(self, position: int) -> bytes | None:
+        """The frames from a seq on, or None where they are no longer in memory; the same bytes for all who ask."""
         if position < self.tail_start:
             return None
-        return [self.tail[index] for index in range(position - self.tail_start, len(self.tail))]
+        if self._piece_from != position:
+            self._piece_from = position
+            self._piece = b"".join([self.tail[at] for at in range(position - self.tail_start, len(self.tail))])
+        return self._piece
 
     def frame_at(self, seq: int) -> bytes | None:
         """The frame with a seq, or None where it is not (or no longer) in memory."""

@@ -1,8 +1,8 @@
 """The daemon's traffic with an instance that must be fast: handing runs over, and following their events.
 
-The only module that speaks through the HTTP client, which `transport` makes; runs are handed over by a lighter one
-(`kept_connections`). A runtime with the additions gets batches and is followed by one stream; one that knows only the
-standard gets runs one by one and is followed run by run (`follow_run`).
+The only module that speaks through the HTTP client, which `transport` makes; runs are handed over, and events followed,
+by lighter ones (`kept_connections`, `stream_connection`). A runtime with the additions gets batches and is followed by
+one stream; one that knows only the standard gets runs one by one and is followed run by run (`follow_run`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import UNSET, UnsetType
 from arp_daemon.bounded_http import MAX_ANSWER_BYTES
 from arp_daemon.kept_connections import KeptConnections, NoAnswerError, NotSentError
 from arp_daemon.sse_frames import FrameReader, FrameTooLongError, SseFrame
+from arp_daemon.stream_connection import BrokenStreamError, EventConnection, NotReachedError, open_stream
 from arp_daemon.transport import http_client
 from arp_daemon.wire_events import CANCELED, ProtocolError, WireEvent, decode_event
 from arp_model import ErrorDetail, ErrorEnvelope, RunBatchResponse, RunStatus, decode_lenient
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
 
     from arp_daemon.address import Address
 
-# Streams are silent between events; the runtime's heartbeats come every 15 s.
-_STREAM_TIMEOUT = httpx.Timeout(5.0, read=45.0)
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_MESSAGE, _MAX_DETAILS_BYTES = 2000, 16 * 1024
 _MAX_CURSOR = 256
-_SUCCESS, _CLIENT_ERROR = 2, 4
+_SUCCESS, _REDIRECT, _CLIENT_ERROR = 2, 3, 4
 _BUSY = frozenset({429, 503})
 
 
@@ -91,6 +90,7 @@ class Relay:
     """One instance's connections, for `async with`."""
 
     def __init__(self, address: Address) -> None:
+        self._address = address
         self._client = http_client(address)
         self._calls = KeptConnections(address)
 
@@ -161,15 +161,12 @@ class Relay:
         return body
 
     async def _stream(self, path: str, last_id: str | None) -> AsyncIterator[list[SseFrame]]:
-        headers = {"Accept": "text/event-stream"}
-        if last_id is not None:
-            headers["Last-Event-ID"] = last_id
         reader = FrameReader(MAX_ANSWER_BYTES)
         with _translated():
-            async with self._client.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as response:
-                _check_stream(response)
-                async for chunk in response.aiter_raw():
-                    frames = reader.feed(chunk)
+            async with open_stream(self._address, path, last_id) as stream:
+                _check_stream(path, stream)
+                async for piece in stream.pieces():
+                    frames = reader.feed(piece)
                     if frames:
                         yield frames
 
@@ -235,24 +232,23 @@ def _error_of(status: int, said: bytes) -> ErrorDetail:
         return ErrorDetail(code="runtime_error", message=f"The runtime answered with status {status}.")
 
 
-def _check_stream(response: httpx.Response) -> None:
-    if response.status_code == 410:
-        raise StreamExpiredError(f"{response.url} no longer has what follows the cursor")
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip()
-    gone = response.status_code in {404, 405, 501} or response.is_redirect
-    if gone or (response.is_success and media_type != "text/event-stream"):
-        raise NoStreamError(f"{response.url} is no event stream")
-    if not response.is_success:
-        raise RelayError(f"{response.url} answered {response.status_code}")
+def _check_stream(path: str, stream: EventConnection) -> None:
+    if stream.status == 410:
+        raise StreamExpiredError(f"{path} no longer has what follows the cursor")
+    gone = stream.status in {404, 405, 501} or stream.status // 100 == _REDIRECT
+    if gone or (stream.status // 100 == _SUCCESS and stream.media_type != "text/event-stream"):
+        raise NoStreamError(f"{path} is no event stream")
+    if stream.status // 100 != _SUCCESS:
+        raise RelayError(f"{path} answered {stream.status}")
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (httpx.ConnectError, httpx.TimeoutException) as exc:
+    except (NotReachedError, httpx.ConnectError, httpx.TimeoutException) as exc:
         raise UnreachableError(repr(exc)) from exc
-    except httpx.HTTPError as exc:
+    except (BrokenStreamError, httpx.HTTPError) as exc:
         raise RelayError(repr(exc)) from exc
     except FrameTooLongError as exc:
         raise ProtocolError(str(exc)) from exc

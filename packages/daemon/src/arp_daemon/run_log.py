@@ -35,9 +35,9 @@ class RunLog:
     async def read(self, position: int) -> Frames:
         """See `FrameLog`."""
         run = self._run = self._run or self._runs.find_open(self._run_id)
-        frames = None if run is None else run.frames_from(position)
-        if run is not None and frames is not None:
-            return Frames(b"".join(frames), position + len(frames), ended=run.is_over)
+        shown = None if run is None else run.shown_from(position)
+        if run is not None and shown is not None:
+            return Frames(shown, max(position, run.shown_to), ended=run.is_over)
         events = await self._store.list_events(self._stored_at, position, _PAGE)
         body = b"".join(frame(str(e.seq), e.type, e.event) for e in events)
         ended = not events and (run is None or run.is_over) and await self._has_ended()
@@ -45,11 +45,13 @@ class RunLog:
             await self._check_end(position)
         return Frames(body, position + len(events), ended)
 
-    async def wait(self, position: int) -> None:
+    async def wait(self, position: int) -> bool:
         """See `FrameLog`."""
         run = self._run
-        if run is not None and not run.is_over and run.frames_from(position) == []:
-            await run.changed.wait()
+        if run is None or run.is_over or position < run.shown_to:
+            return False
+        await run.changed.wait()
+        return True
 
     async def _check_end(self, position: int) -> None:
         """A log without its last event has lost it. Who asks for more than there ever was gets nothing.

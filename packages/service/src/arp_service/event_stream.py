@@ -44,8 +44,8 @@ class FrameLog(Protocol):
     async def read(self, position: int) -> Frames:
         """Return frames from `position` on; an empty body where there are none yet. Called by each watcher."""
 
-    async def wait(self, position: int) -> None:
-        """Return when `read(position)` would give something, or the process closes. Called after an empty read."""
+    async def wait(self, position: int) -> bool:
+        """Return when `read(position)` would give something, or the process closes; False where that was at once."""
 
 
 def read_after(request: Request) -> int:
@@ -120,10 +120,7 @@ class EventStream(StreamedResponse):
                 if not has_waited:  # a send may return without yielding to the loop: let others run between sends
                     await take_turn()
                 yield self._written(body)
-            elif self._stop.closing.is_set():
+            closing = self._stop.closing.is_set()
+            if ended or (closing and not body):
                 return
-            if ended:
-                return
-            has_waited = not body
-            if has_waited:
-                await self._log.wait(position)
+            has_waited = not closing and await self._log.wait(position)

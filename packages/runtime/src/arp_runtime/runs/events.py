@@ -108,10 +108,12 @@ class Feed:
         body = b"".join([b"%b%d\n%b" % (prefix, position + i, tail) for i, tail in enumerate(tails)])
         return Frames(body, position + len(tails), ended=False)
 
-    async def wait(self, position: int) -> None:
+    async def wait(self, position: int) -> bool:
         """See `FrameLog.wait`."""
-        if position >= self._first + len(self._tails):
+        is_there = position < self._first + len(self._tails)
+        if not is_there:
             await self._changed.wait()
+        return not is_there
 
     async def wake_at_close(self, stop: Stop) -> None:
         """Send all watchers home when the process closes. Runs in a task of its own."""
@@ -193,10 +195,12 @@ class RunLog:
         position += len(tails)
         return Frames(body, position, ended=self.ended and position >= len(self._tails))
 
-    async def wait(self, position: int) -> None:
+    async def wait(self, position: int) -> bool:
         """See `FrameLog.wait`."""
-        if position >= len(self._tails) and not self.ended:
+        is_there = position < len(self._tails) or self.ended
+        if not is_there:
             await self._changed.wait()
+        return not is_there
 
     async def wait_ended(self) -> None:
         """Return when the last event is there."""
