@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 
 from arp_sdk import AsyncDaemonClient
 from arp_sdk.errors import ArpApiError
+from conformance_suite.arp_check import arp_check
 from support.daemon import RunningDaemon, running
 
 if TYPE_CHECKING:
@@ -85,7 +87,10 @@ async def test_another_user_gets_in_by_the_token_and_nobody_else_is_told_it(tmp_
 async def test_where_nobody_tells_who_asks_a_token_is_made_and_clients_find_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the data folder, for the user alone; without it, not even the own user gets in, and the document says so."""
+    """In the data folder, for the user alone; without it, not even the own user gets in, and the document says so.
+
+    Health and version are told all the same, as the standard has it, and as arp-check looks at.
+    """
     monkeypatch.delenv("ARP_DAEMON_TOKEN", raising=False)
     async with _running(tmp_path, program=_UNTOLD) as daemon:
         assert (await daemon.client.get("/v1/runs")).status_code == 401
@@ -98,6 +103,9 @@ async def test_where_nobody_tells_who_asks_a_token_is_made_and_clients_find_it(
             with pytest.raises(ArpApiError) as caught:
                 await client.list_runs()
         assert caught.value.code == "unauthorized"
+        options = ("--tier=surface", "--token-file", str(path))
+        checked = await anyio.to_thread.run_sync(partial(arp_check, "daemon", daemon.url, *options))
+        assert checked.exit_code == 0, checked.stdout
         daemon.client.headers["Authorization"] = f"Bearer {path.read_text().strip()}"
         document = await daemon.get("/openapi.json")
         assert document["security"] == [{"ArpBearerJWT": []}]

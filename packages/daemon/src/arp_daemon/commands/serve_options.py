@@ -37,8 +37,7 @@ class ServeOptions:
     data_dir: Path | None = None
     """Where runs, events, profiles and logs are kept; by default the user's data folder."""
     token_file: Path | None = None
-    """The file of the token that lets in whoever shows it; made where there is none. By default `token` in the data
-    dir, where that is there, or somebody could not get in without."""
+    """File of the token that lets in who shows it; made if missing. By default `token` in the data dir, if needed."""
     allow_host: list[str] | None = None
     """What this machine may be called in requests, beside loopback and the number that is called. May be repeated."""
     drain_grace_s: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 10.0
