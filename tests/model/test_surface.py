@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -135,3 +136,12 @@ def test_msgspec_is_all_that_it_needs() -> None:
     loaded = ran.stdout.split()
     foreign = {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names)
     assert foreign == {"arp_model", "msgspec"}
+
+
+def test_what_a_run_works_on_can_be_given_by_either_name() -> None:
+    """`input` is the wire's word, `input_` that of the published SDK; to give both is an error."""
+    asked = RunRequestInput("hello")
+    by_wire_name: dict[str, Any] = {"input": asked, "run_id": "r1"}
+    assert RunRequest(**by_wire_name) == RunRequest(input_=asked, run_id="r1") == RunRequest(asked, run_id="r1")
+    with pytest.raises(TypeError, match="not both"):
+        RunRequest(input_=asked, **by_wire_name)

@@ -58,7 +58,8 @@ def _types(bundle: Bundle) -> str:
     source = _generate(bundle)
     source = _replace(source, "(str, Enum):", "(WireEnum):")
     source = _replace(source, "from enum import Enum\n", "")
-    source = _replace(source, "import AwareDatetime, Model\n", "import AwareDatetime, Model, WireEnum\n")
+    source = _replace(source, "class RunRequest(Model):", "class RunRequest(Model, metaclass=TakesInput):")
+    source = _replace(source, "import AwareDatetime, Model\n", "import AwareDatetime, Model, TakesInput, WireEnum\n")
     for notes, check in ((bundle.any_of, "require_any_of"), (bundle.one_of, "require_one_of")):
         for title, names in sorted(notes.items()):
             source = _add_check(source, title, check, names)

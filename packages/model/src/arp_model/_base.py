@@ -56,6 +56,17 @@ class Model(msgspec.Struct, forbid_unknown_fields=True, repr_omit_defaults=True)
         return _ENCODER.encode(self)
 
 
+class TakesInput(msgspec.StructMeta):
+    """Makes types whose constructor takes `input`, the wire's word for it, beside `input_`."""
+
+    def __call__(cls, *args: Any, **fields: Any) -> Any:  # noqa: N805 - it is a class that is called
+        if "input" in fields:
+            if "input_" in fields:
+                raise TypeError(f"{cls.__name__}() takes input or input_, which are the same, and not both")
+            fields["input_"] = fields.pop("input")
+        return super().__call__(*args, **fields)
+
+
 def decode(data: bytes | str, type_: type[T]) -> T:
     """Decode JSON text as a `type_`, strictly. Raises `msgspec.DecodeError` for anything that is not one."""
     try:

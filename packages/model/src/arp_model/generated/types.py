@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-from arp_model._base import AwareDatetime, Model, WireEnum, require_any_of, require_one_of
+from arp_model._base import AwareDatetime, Model, TakesInput, WireEnum, require_any_of, require_one_of
 from arp_model.generated.maps import Extensions
 from msgspec import UNSET, Meta, UnsetType, field
 
@@ -645,7 +645,7 @@ class RunListResponse(Model):
     extensions: Extensions | UnsetType = UNSET
 
 
-class RunRequest(Model):
+class RunRequest(Model, metaclass=TakesInput):
     """
     Asks for one run: an agent's work on one goal.
 
