@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -78,4 +77,4 @@ def worst(checks: list[HealthChecksItem]) -> Status:
 
 def utc_now() -> datetime:
     """The time, aware, in UTC."""
-    return datetime.fromtimestamp(time.time(), timezone.utc)
+    return datetime.now(timezone.utc)

@@ -37,6 +37,8 @@ CURSOR_PATTERN = r"^[0-9a-f]+-[0-9]{1,16}$"
 """A cursor of the feed; as a JSON Schema `pattern`."""
 _CURSOR = re.compile(CURSOR_PATTERN.removesuffix("$") + r"\Z")
 _LAST = (RunEventType.FINAL, RunEventType.ERROR)
+# How the frame of an event begins, after its `id:` line.
+_HEADS = {type_: b"event: %b\ndata: " % type_.value.encode() for type_ in RunEventType}
 _encoder = msgspec.json.Encoder()
 
 
@@ -182,7 +184,7 @@ class RunLog:
         self._changed.notify()
 
     def _add(self, type_: RunEventType, encoded: bytes) -> bytes:
-        tail = b"event: %b\ndata: %b\n\n" % (type_.value.encode(), encoded)
+        tail = b"%b%b\n\n" % (_HEADS[type_], encoded)
         self._tails.append(tail)
         self.size += len(tail)
         self.ended = type_ in _LAST

@@ -24,6 +24,7 @@ from arp_runtime.records.trace import as_utf8
 from arp_runtime.runs.large_output import fit, fit_partial
 from arp_runtime.tools.box import ToolBox
 from arp_runtime.tools.policy import ToolPolicy
+from arp_service.changed import Happened
 from arp_service.info import utc_now
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Execution:
     def __init__(
         self, request: RunRequest, run_id: str, log: RunLog, bench: Workbench, on_halt: Callable[[], None]
     ) -> None:
-        self.ended = anyio.Event()
+        self.ended = Happened()
         """Set by the run manager when the run has ended."""
         self._scope = anyio.CancelScope()
         self._on_halt = on_halt

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from arp_runtime.records.store import StoredRun
     from arp_runtime.runs.execution import Outcome
     from arp_runtime.runs.workbench import Workbench
+    from arp_service.changed import Happened
     from arp_service.stopping import Stop
 
 # For an agent to stop its work after its run was canceled or has reached a limit.
@@ -199,7 +200,7 @@ class RunManager:
         found = [(self._table.get(run_id), execution) for run_id, execution in self._executions.items()]
         return [(run, execution) for run, execution in found if not run.is_ending]
 
-    async def _until_shown(self, event: anyio.Event, within_s: float) -> None:
+    async def _until_shown(self, event: Happened, within_s: float) -> None:
         """A disk that refuses is not waited for without end; once it takes things again, they are shown."""
         with anyio.move_on_after(within_s):
             await event.wait()

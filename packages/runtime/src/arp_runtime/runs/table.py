@@ -7,12 +7,12 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
 import msgspec
 
 from arp_model import UNSET, RunState, RunStatus
 from arp_runtime.records.trace import RunTrace
 from arp_runtime.runs.events import Feed, RunLog
+from arp_service.changed import Happened
 from arp_service.errors import RunNotFoundError
 from arp_service.info import utc_now
 
@@ -62,7 +62,7 @@ class Run:
         """The RunResult as JSON, once the run has ended."""
         self.log = RunLog(run_id, feed, chronicle)
         self.trace = RunTrace()
-        self.kept = anyio.Event()
+        self.kept = Happened()
         """Set when the run would survive this process, as far as its runs do."""
 
     @property

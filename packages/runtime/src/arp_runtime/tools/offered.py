@@ -9,6 +9,7 @@ import msgspec
 
 from arp_model import UNSET
 from arp_runtime.errors import InvalidToolArgumentsError, InvalidToolResultError, ToolTimeoutError
+from arp_runtime.tools.functions import FunctionTool
 from arp_runtime.tools.json_schema import JsonSchema
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class OfferedTool:
         self.origin = origin
         self.definition: ToolDefinition = tool.definition
         output = self.definition.output_schema
-        self._input = JsonSchema(self.definition.input_schema)
+        # A function's arguments are made values of its types, which its schema was made of: they are checked by that.
+        self._input = None if isinstance(tool, FunctionTool) else JsonSchema(self.definition.input_schema)
         self._output = None if output is UNSET else JsonSchema(output)
 
     @property
@@ -43,7 +45,7 @@ class OfferedTool:
     async def call(self, args: Mapping[str, Any], origin: CallOrigin) -> Any:
         """Call the tool; the result is plain JSON. Raises what `ToolBox.call` says of arguments, time and result."""
         tool_id = self.definition.tool_id
-        if problem := self._input.find_problem(args):
+        if self._input is not None and (problem := self._input.find_problem(args)):
             raise InvalidToolArgumentsError(tool_id, problem)
         with anyio.move_on_after(self.tool.timeout_s) as scope:
             result = await self.tool.call(args, origin)
