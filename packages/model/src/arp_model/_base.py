@@ -24,6 +24,7 @@ _ENCODER = msgspec.json.Encoder()
 class WireEnum(str, Enum):
     """A word from a fixed list. Prints as the word itself, on every version of Python."""
 
+    __hash__ = str.__hash__  # equal to the word, and not hashed by Python code as Enum's are
     __str__ = str.__str__
     __format__ = str.__format__  # type: ignore[assignment]  # Enum widens it to object
 
