@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from arp_model import UNSET, RunState
 from arp_runtime.agents.default import default_agent
+from arp_runtime.errors import LimitExceededError
 from arp_runtime.runs import manager as manager_module
 from arp_runtime.runs.table import Limits
 from arp_service.errors import (
@@ -64,6 +68,40 @@ async def test_a_run_is_queued_then_running_then_succeeded() -> None:
     assert status.started_at is not UNSET
     assert status.ended_at is not UNSET
     assert status.ended_at >= status.started_at
+
+
+async def test_what_a_run_takes_is_freed_with_its_end() -> None:
+    """Nothing of it waits for the garbage collector, whose pauses everybody would bear."""
+    contexts: list[weakref.ref[AgentContext]] = []
+
+    async def agent(context: AgentContext) -> None:
+        contexts.append(weakref.ref(context))
+        await context.tools.call("calculator", {"expression": "1 + 1"})
+
+    gc.disable()
+    try:
+        async with managed(agent) as runs:
+            await ended(runs, runs.create(request("x")).run_id)
+            await anyio.lowlevel.checkpoint()
+            assert contexts[0]() is None
+    finally:
+        gc.enable()
+
+
+async def test_an_agent_that_goes_on_after_its_end_is_still_limited() -> None:
+    """Its budget counts on, and ends nothing that has ended."""
+    contexts: list[AgentContext] = []
+
+    async def agent(context: AgentContext) -> None:
+        contexts.append(context)
+
+    async with managed(agent) as runs:
+        run = runs.create(request("x", limits={"max_tokens": 1}))
+        assert (await ended(runs, run.run_id)).result.ok
+        await contexts[0].emit_token("one")
+        with pytest.raises(LimitExceededError):
+            await contexts[0].emit_token("two")
+        assert run.state is RunState.SUCCEEDED
 
 
 async def test_runs_execute_at_the_same_time() -> None:

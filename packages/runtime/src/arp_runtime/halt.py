@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Halt:
-    """Why one run is to end before its agent has ended it. The first reason counts, and `on_halt` is called then.
+    """Why one run is to end before its agent has ended it. The first reason counts; each of `on_halt` is called then.
 
     Read from any thread; changed in the event loop's alone.
     """
 
     __slots__ = ("_on_halt", "deadline", "reason")
 
-    def __init__(self, on_halt: Callable[[], None]) -> None:
+    def __init__(self, *on_halt: Callable[[], None]) -> None:
         self._on_halt = on_halt
         self.reason: RunHaltedError | None = None
         self.deadline: datetime | None = None
@@ -29,4 +29,5 @@ class Halt:
         """End the run for this reason, unless there is one already."""
         if self.reason is None:
             self.reason = reason
-            self._on_halt()
+            for call in self._on_halt:
+                call()

@@ -55,7 +55,8 @@ class Outcome(NamedTuple):
 class Execution:
     """One run under way. Whoever halts it says why, and the agent has no say in that.
 
-    `on_halt` is called when it is halted, before its agent is cancelled.
+    `on_halt` is called when it is halted, before its agent is cancelled. Nothing here leads back to the execution, so
+    that all that a run takes is freed with it, and does not wait for the garbage collector.
     """
 
     def __init__(
@@ -64,8 +65,7 @@ class Execution:
         self.ended = Happened()
         """Set by the run manager when the run has ended."""
         self._scope = anyio.CancelScope()
-        self._on_halt = on_halt
-        self._halt = Halt(self._call_off)
+        self._halt = Halt(on_halt, self._scope.cancel)
         self._timeout_ms = UNSET if request.limits is UNSET else request.limits.timeout_ms
         self._bench = bench
         self._ends_at = float("inf")
@@ -130,10 +130,6 @@ class Execution:
         tool_ids = [tool.tool_id for tool in self._context.tools.list()]
         data = {"offered_tool_ids": tool_ids[:_MAX_TOOLS_TOLD], "count": len(tool_ids)}
         self._bench.trace.record(self._context.run_id, TraceLevel.DEBUG, "tools_offered", data)
-
-    def _call_off(self) -> None:
-        self._on_halt()
-        self._scope.cancel()
 
     def _start_clock(self) -> None:
         if self.timeout_s is None:

@@ -123,7 +123,7 @@ class RunManager:
         self._check_ready()
         run = Run(run_id, digest_, self.feed, self._chronicle)
         bench = replace(self._bench, trace=KeptTrace(run, self._chronicle, self._bench.trace))
-        execution = Execution(request, run_id, run.log, bench, lambda: self._on_halt(run, execution))
+        execution = Execution(request, run_id, run.log, bench, partial(self._on_halt, run))
         self._table.add(run)
         self._executions[run_id] = execution
         self._chronicle.tell(RunTaken(run_id, run.taken_at, digest_, request), run.kept.set)
@@ -234,8 +234,9 @@ class RunManager:
         if not run.is_ending:
             execution.halt_for_timeout()
 
-    def _on_halt(self, run: Run, execution: Execution) -> None:
-        self._tasks.start_soon(self._abandon_after_grace, run, execution)
+    def _on_halt(self, run: Run) -> None:
+        if (execution := self._executions.get(run.run_id)) is not None:  # else its agent goes on after the run's end
+            self._tasks.start_soon(self._abandon_after_grace, run, execution)
 
     async def _abandon_after_grace(self, run: Run, execution: Execution) -> None:
         """Nothing ends an agent that does not let itself be ended; its run ends all the same."""
