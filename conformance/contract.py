@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from conformance.exchange import Exchange, exchange_of
+from conformance.exchange import Exchange, exchange_of, read_json
 from conformance.operations import Operation, answer_schema, find_operation
+from conformance.patience import STREAMED
 from conformance.requirements import load_requirements
 from conformance.schemas import find_faults
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     import httpx
 
 _JSON = "application/json"
-# Bodies that come as they happen, and may have no end: they are not read here.
-_STREAMED = ("text/event-stream", "application/x-ndjson", "text/plain")
 
 
 class Violation(NamedTuple):
@@ -46,7 +45,7 @@ class Contract:
 
     def look(self, response: httpx.Response) -> None:
         """Take note of an answer. (An event hook of httpx: the body has not been read yet.)"""
-        if not _media_type(response).startswith(_STREAMED) or not response.is_success:
+        if not _media_type(response).startswith(STREAMED) or not response.is_success:
             response.read()
         self.last = exchange_of(response, self._secrets)
         operation = find_operation(self._kind, response.request.method, response.request.url.path)
@@ -54,6 +53,10 @@ class Contract:
             self._look_at_error(operation, response)
         elif operation is not None:
             self._look_at_success(operation, response)
+
+    def begin(self) -> None:
+        """A check begins: what was asked before has nothing to do with it."""
+        self.last = None
 
     def requirement_of(self, operation: str) -> str:
         """The requirement that speaks of the successes of an operation, by its operationId."""
@@ -104,7 +107,7 @@ def _media_type(response: httpx.Response) -> str:
 
 def _faults_of(response: httpx.Response, schema: str) -> str:
     try:
-        document = response.json()
+        document = read_json(response)
     except ValueError as exc:
         return f"it is no JSON: {exc}"
     return find_faults(document, schema)

@@ -103,6 +103,8 @@ def _first_look(examination: Examination) -> Mapping[str, object]:
         protected = service.http.get("/v1/tools" if examination.kind == "tool-registry" else "/v1/runs/x")
     except (httpx.TransportError, httpx.InvalidURL) as exc:
         raise CannotJudgeError(f"nothing answers at {examination.url}: {exc}") from exc
+    except httpx.DecodingError as exc:
+        raise CannotJudgeError(f"what answers at {examination.url} cannot be read: {exc}") from exc
     finally:
         service.close()
     if protected.status_code in {401, 403}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import httpx
@@ -44,6 +44,18 @@ def exchange_of(response: httpx.Response, secrets: tuple[str, ...] = ()) -> Exch
         response.status_code,
         _shown(_received(response), secrets),
     )
+
+
+def read_json(response: httpx.Response) -> Any:
+    """Return the document in an answer that has been read.
+
+    Raises:
+        ValueError: it is no JSON, or nested so deep that it cannot be read.
+    """
+    try:
+        return response.json()
+    except RecursionError as exc:
+        raise ValueError("it is nested too deep to be read") from exc
 
 
 def _sent(request: httpx.Request) -> str:

@@ -10,13 +10,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from conformance.patience import ANSWER_TIMEOUT_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 KINDS = ("left_out", "accepted", "drawn", "pinned")
-# Longer than any answer takes; launching instances takes longest.
-_ANSWER_TIMEOUT_S = 40
 # What answers to data that fits the document: done, or not in this state of things.
 _TAKEN = ["2xx", 404, 409, 429, 503]
 # What answers to data that does not: also a path that leads elsewhere.
@@ -75,7 +75,7 @@ def configuration(service: str, runtime_url: str, max_examples: int, token: str 
     return {
         "hooks": "conformance.openapi_hooks",
         "continue-on-failure": True,
-        "request-timeout": _ANSWER_TIMEOUT_S,
+        "request-timeout": ANSWER_TIMEOUT_S,
         "headers": {} if token is None else {"Authorization": f"Bearer {token}"},
         "generation": {"deterministic": True, "max-examples": max_examples, "database": "none"},
         "checks": {

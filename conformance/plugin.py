@@ -121,8 +121,10 @@ def _marked(node: pytest.Item | pytest.Function) -> tuple[str, ...]:
 @pytest.fixture(autouse=True)
 def _contract_is_kept(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail, after the check itself, where an answer broke the contract meanwhile."""
-    yield
     services: dict[str, Service] = request.config.stash[SERVICES]
+    for service in services.values():
+        service.contract.begin()
+    yield
     broken = []
     for kind, service in services.items():
         for violation in service.contract.take_violations():
@@ -181,4 +183,6 @@ def _reason(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     error = excinfo.value
     text = str(error) if isinstance(error, (NotMetError, UnusableAnswerError)) else f"{type(error).__name__}: {error}"
     line = text.removeprefix("AssertionError: ").strip().partition("\n")[0]
+    if line.startswith("assert "):  # as pytest tells of an assertion that has no message
+        line = f"{line.removeprefix('assert ')}, which is not so"
     return line if len(line) <= _MAX_REASON_CHARS else f"{line[:_MAX_REASON_CHARS]}..."

@@ -12,15 +12,15 @@ import httpx
 
 from conformance.contract import Contract
 from conformance.event_stream import SentEvent, read_events
+from conformance.exchange import read_json
 from conformance.goals import Goals, choose_goals, not_applicable
 from conformance.judgement import NotMetError, UnusableAnswerError
+from conformance.patience import ANSWER_TIMEOUT_S, PatientTransport
 from conformance.schemas import find_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# How long any answer may take; launching an instance is the slowest.
-_ANSWER_TIMEOUT_S = 40
 # How long a run with a short goal may take, from its submission.
 RUN_TIMEOUT_S = 30.0
 # Between two questions of a service that has no event stream: the first pause, and the longest.
@@ -51,7 +51,8 @@ class Service:
         return httpx.Client(
             base_url=self.base_url,
             headers=headers,
-            timeout=_ANSWER_TIMEOUT_S,
+            timeout=ANSWER_TIMEOUT_S,
+            transport=PatientTransport(),
             trust_env=False,
             event_hooks={"response": [self.contract.look]},
         )
@@ -66,7 +67,7 @@ class Service:
         """The VersionInfo; empty where there is none that can be used."""
         response = self.http.get("/v1/version")
         try:
-            document = response.json()
+            document = read_json(response)
         except ValueError:
             return {}
         return document if response.is_success and isinstance(document, dict) else {}
@@ -197,7 +198,7 @@ def read_any(response: httpx.Response, schema: str, status: int = 200) -> Any:
     if response.status_code != status:
         raise NotMetError(f"the answer is {status}, not {response.status_code}")
     try:
-        document = response.json()
+        document = read_json(response)
     except ValueError as exc:
         raise UnusableAnswerError(f"the answer is a {schema} in JSON: {exc}") from exc
     faults = find_faults(document, schema)
@@ -234,7 +235,7 @@ def _success(response: httpx.Response, requirement: str) -> Json:
     if not response.is_success:
         raise NotMetError(f"the answer is a success, not {response.status_code}", requirement)
     try:
-        document = response.json()
+        document = read_json(response)
     except ValueError as exc:
         raise NotMetError(f"the answer is JSON: {exc}", requirement) from exc
     if not isinstance(document, dict):

@@ -80,5 +80,6 @@ def test_additions_are_announced(service: Service) -> None:
     """A client that knows our additions finds out whether they are here."""
     if not service.features and service.version.get("service_name") not in _OURS:
         not_applicable("the service announces no additions")
+    read(service.http.get("/v1/version"), "common/version_info")  # anew, so that a failure shows it
     missing = _FEATURES[service.kind] - service.features
     assert not missing, f'`extensions["arp.features"]` lacks {sorted(missing)}'

@@ -9,7 +9,7 @@ import pytest
 
 from conformance.goals import not_applicable
 from conformance.judgement import NotMetError
-from conformance.service import Json, Service, assert_refused, new_id
+from conformance.service import Json, Service, assert_refused, new_id, read, read_any
 
 if TYPE_CHECKING:
     from conformance.operations import Operation
@@ -58,22 +58,22 @@ def test_a_body_that_lacks_everything_is_refused(service: Service, operation_wit
 @pytest.mark.requirement("runs.list")
 def test_runs_are_listed(daemon: Service) -> None:
     """The list answers. (Its shape, the contract sees to.)"""
-    assert daemon.http.get("/v1/runs").status_code == 200
+    read(daemon.http.get("/v1/runs"), "daemon/runs/run_list_response")
 
 
 @pytest.mark.requirement("instances.list")
 def test_instances_are_listed(daemon: Service) -> None:
     """The list answers."""
-    assert daemon.http.get("/v1/instances").status_code == 200
+    read(daemon.http.get("/v1/instances"), "daemon/instances/instance_list_response")
 
 
 @pytest.mark.requirement("profiles.list")
 def test_profiles_are_listed(daemon: Service) -> None:
     """The list answers."""
-    assert daemon.http.get("/v1/admin/runtime-profiles").status_code == 200
+    read(daemon.http.get("/v1/admin/runtime-profiles"), "daemon/runtime_profiles/runtime_profile_list_response")
 
 
 @pytest.mark.requirement("tools.list")
 def test_tools_are_listed(tool_registry: Service) -> None:
     """The list answers."""
-    assert tool_registry.http.get("/v1/tools").status_code == 200
+    read_any(tool_registry.http.get("/v1/tools"), "tool_registry/tools/tool_definition[]")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
+from conformance.patience import PatientTransport
 
 from conformance_suite.arp_check import arp_check
+from support.bestiary.answering import answering
 from support.bestiary.flawed_runtime import TOKEN, Flaw, flawed_runtime
 
 _GAP = """\
@@ -74,3 +78,38 @@ def test_what_cannot_be_judged_is_an_error_of_its_own() -> None:
             assert (result.exit_code, result.stdout) == (2, ""), arguments
             assert why in result.stderr
             assert "Traceback" not in result.stderr
+
+
+def test_an_answer_that_cannot_be_read_is_an_error_of_its_own() -> None:
+    """What is there speaks HTTP, but says that its bodies are compressed, which they are not."""
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno") as url:
+        result = arp_check("runtime", url)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "cannot be read" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_answer_that_trickles_has_an_end() -> None:
+    """It is a timeout, although there is always one more byte; an event stream may go on."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n"
+    with (
+        answering(head % b"application/json", endless=b" ") as url,
+        httpx.Client(transport=PatientTransport(0.1), base_url=url) as client,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        client.get("/")
+    with (
+        answering(head % b"text/event-stream", endless=b":") as url,
+        httpx.Client(transport=PatientTransport(0), base_url=url) as client,
+        client.stream("GET", "/") as response,
+    ):
+        assert len(list(islice(response.iter_raw(1), 100))) == 100
+
+
+def test_a_failure_shows_an_exchange_of_its_own_check() -> None:
+    """And not what happened to be asked last: whoever reads the report would look in the wrong place."""
+    with flawed_runtime(Flaw.PRETENDS) as url:
+        result = arp_check("runtime", url, "--tier=surface", "--report=json")
+    [one] = [one for one in result.report["requirements"] if one["id"] == "version.features"]
+    assert one["verdict"] == "failed"
+    assert [finding["exchange"]["url"] for finding in one["findings"]] == ["/v1/version"]

@@ -28,6 +28,8 @@ FAILED: dict[Flaw, set[str]] = {
     Flaw.OTHER_ID: {"run.submit"},
     Flaw.NO_CHALLENGE: {"auth.challenge"},
     Flaw.LEAVES: set(),
+    Flaw.NESTS: {"version.answer"},
+    Flaw.PRETENDS: set(),
     Flaw.INVENTS_RUNS: {"errors.envelope", "run.unknown"},
 }
 BLOCKED = {
@@ -37,9 +39,9 @@ BLOCKED = {
 # Each service that is judged costs a second, so flaws that have nothing to do with each other share one.
 SERVICES: list[tuple[Flaw, ...]] = [
     (),
-    (Flaw.ASKS_FOR_A_TOKEN,),
+    (Flaw.ASKS_FOR_A_TOKEN, Flaw.PRETENDS),
     (Flaw.OWN_ERRORS, Flaw.OLD_VERSION),
-    (Flaw.TEXT_ERRORS, Flaw.LOCAL_TIMES),
+    (Flaw.TEXT_ERRORS, Flaw.LOCAL_TIMES, Flaw.NESTS),
     (Flaw.BREAKS_DOWN, Flaw.RESULT_OF_NOBODY),
     (Flaw.TAKES_ANYTHING, Flaw.OTHER_STATUS),
     (Flaw.MORE_FIELDS, Flaw.TALKS_TO_NOBODY),

@@ -41,6 +41,8 @@ class Flaw(StrEnum):
     NO_CHALLENGE = "a 401 does not say what is asked for"
     INVENTS_RUNS = "it knows every run"
     LEAVES = "it is gone once the first look is over"
+    NESTS = "its version is nested deeper than anybody reads"
+    PRETENDS = "it announces additions of which it has none"
     ASKS_FOR_A_TOKEN = "no flaw: it asks for a token"
 
 
@@ -54,11 +56,12 @@ class _Handler(BaseHTTPRequestHandler):
         health = {"status": "ok", "time": self._now()}
         versions = ["v0" if Flaw.OLD_VERSION in self.flaws else "v1"]
         version = {"service_name": "flawed", "service_version": "0.1", "supported_api_versions": versions}
+        more = {"extensions": {"arp.features": ["nothing"]}} if Flaw.PRETENDS in self.flaws else {}
         match self.path.split("/")[2:]:
             case ["health"] if Flaw.TALKS_TO_NOBODY not in self.flaws or self._is_let_in():
                 self._answer(200, health)
             case ["version"]:
-                self._answer(200, version)
+                self._answer(200, {**version, **more}, b"[" * 100_000 if Flaw.NESTS in self.flaws else None)
             case ["runs", run_id, *rest] if self._is_let_in():
                 self._answer_of_run(run_id, rest)
             case _:
@@ -124,9 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(status, {"error": {"code": "refused", "message": "No."}})
 
-    def _answer(self, status: int, document: Any) -> None:
+    def _answer(self, status: int, document: Any, instead: bytes | None = None) -> None:
         text = isinstance(document, str)
-        body = document.encode() if text else json.dumps(document).encode()
+        body = instead or (document.encode() if text else json.dumps(document).encode())
         self.send_response(status)
         self.send_header("Content-Type", "text/plain" if text else "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
