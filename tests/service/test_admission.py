@@ -170,6 +170,15 @@ async def test_hosts_that_the_operator_names_are_this_machine(tmp_path: Path) ->
             assert (refused.status_code, refused.json()["error"]["code"]) == (403, "host_not_allowed")
 
 
+async def test_a_page_that_a_proxy_serves_from_the_same_host_may_call(tmp_path: Path) -> None:
+    """Over TLS, which the proxy ends; a page of another host may not."""
+    async with _service(tmp_path, hosts=("arp.example",)) as client:
+        through = {"Host": "arp.example", "Via": "1.1 proxy", "authorization": "Bearer {token}"}
+        assert (await client.ask(**through, Origin="https://arp.example")).status_code == 200
+        for origin in ("https://arp.example:8443", "https://evil.example", "https://arp.example.evil.example"):
+            assert (await client.ask(**through, Origin=origin)).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("host", "server", "allowed"),
     [

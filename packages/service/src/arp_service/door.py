@@ -78,11 +78,12 @@ def check_host(headers: Headers, scope: Scope, allowed: Collection[str] = ()) ->
 
 
 def check_origin(headers: Headers) -> None:
-    """Refuse a page of another origin; programs send no Origin."""
+    """Refuse a page of another origin; programs send no Origin. Behind a proxy that ends TLS, the own one is https."""
     origin = headers.get("origin")
     if origin is None:
         return
-    if origin.lower() != f"http://{headers['host'].lower()}":
+    host = headers["host"].lower()
+    if origin.lower() not in (f"http://{host}", f"https://{host}"):
         raise OriginNotAllowedError(f"Pages of {origin[:100]!r} may not call this service.")
 
 
