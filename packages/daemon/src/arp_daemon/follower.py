@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 import structlog
+from anyio.lowlevel import checkpoint
 
 from arp_daemon.instance import EVENTS, RUN_EVENTS
 from arp_daemon.open_run import Phase
@@ -41,6 +42,8 @@ _FIRST_RECONNECT_S, _LAST_RECONNECT_S = 0.05, 2.0
 _MAX_BREAKS, _HELD_S = 5, 10.0
 # A runtime without streams is asked, first soon, then less often.
 _FIRST_POLL_S, _LAST_POLL_S = 0.02, 1.0
+# So many events take a millisecond of the loop.
+_MANY = 300
 
 
 class Breaks:
@@ -134,6 +137,8 @@ class Follower:
         async for delivery in self._relay.follow(self._instance.cursor):
             if delivery.events:
                 breaks.forget()
+            if len(delivery.events) > _MANY:
+                await checkpoint()  # they were decoded in this turn, and to take them in lasts as long again
             events = [event for event in delivery.events if event.run_id not in self._singly]
             await self._runs.apply(self._instance.instance_id, events, delivery.cursor)
             self._instance.cursor = delivery.cursor or self._instance.cursor

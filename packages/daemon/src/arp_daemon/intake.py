@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+import msgspec
 
 from arp_daemon.failures import runtime_error
 from arp_daemon.open_run import Phase
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from arp_model import RunResult
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True):
     """The event to be stored; where it is the last one, the run's end with it."""
 
     event: StoredEvent

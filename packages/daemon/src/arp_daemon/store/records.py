@@ -82,7 +82,7 @@ class Attempt(msgspec.Struct, frozen=True):
     said: str | None = None
 
 
-class StoredEvent(msgspec.Struct, frozen=True):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """One run event: `event` is the whole RunEvent, `type` its type."""
 
     position: int
