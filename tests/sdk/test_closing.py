@@ -67,6 +67,16 @@ def test_what_many_calls_at_once_needed_is_closed_by_the_few_that_follow(
         assert connections_to(service) == 1
 
 
+def test_a_client_that_is_closed_in_a_call_keeps_nothing(service: Service) -> None:
+    """The answer is still read, as another thread may do; then its connection is closed as well."""
+    service.answer("GET", "/v1/health", HEALTH)
+    client = DaemonClient(service.url)
+    with client.raw_client.stream("GET", "/v1/health") as response:
+        client.close()
+        assert response.read()
+    assert connections_to(service) == 0
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_calls_from_connections_of_its_own(service: Service) -> None:
     """On its parent's, it would read answers that are meant for the parent."""

@@ -35,6 +35,7 @@ class PlainTransport(httpx.BaseTransport):
         self._address = host, port
         self._idle: deque[tuple[_Connection, float]] = deque()
         self._process = os.getpid()
+        self._closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and return the head of the answer, with its body still to come. Raises `httpx.TransportError`."""
@@ -52,7 +53,11 @@ class PlainTransport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the connections that nobody uses, and those in use as soon as their answers have been read."""
+        self._closed = True
+        self._forget()
+
+    def _forget(self) -> None:
         with suppress(IndexError):
             while True:
                 self._idle.pop()[0].close()
@@ -64,12 +69,14 @@ class PlainTransport(httpx.BaseTransport):
         with suppress(IndexError):
             while self._idle[0][1] < now:
                 self._idle.popleft()[0].close()
+        if self._closed:
+            self._forget()
 
     def _kept(self) -> _Connection | None:
         """Return the connection that was used last, if the service has not closed it meanwhile."""
         if self._process != os.getpid():
             # What was open at a fork is the parent's, who goes on to use it.
-            self.close()
+            self._forget()
             self._process = os.getpid()
         with suppress(IndexError):
             while True:
