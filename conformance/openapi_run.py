@@ -55,7 +55,10 @@ def entries(service: str) -> Iterator[Entry]:
 
 
 def configuration(service: str, runtime_url: str, max_examples: int, token: str | None) -> dict[str, Any]:
-    """The configuration, as schemathesis.toml has it: the same seed, and so the same cases, each time."""
+    """The configuration, as schemathesis.toml has it: the same seed, and so the same cases, each time.
+
+    With a token, it is needed: what is asked comes as through a proxy.
+    """
     operations: dict[str, dict[str, Any]] = {}
     dictionaries: dict[str, dict[str, Any]] = {}
     for entry in entries(service):
@@ -73,10 +76,10 @@ def configuration(service: str, runtime_url: str, max_examples: int, token: str 
         else:
             operation.setdefault("checks", {})[entry.more["check"]] = _let_pass(entry.more.get("statuses"))
     return {
-        "hooks": "conformance.openapi_hooks",
+        "hooks": f"conformance.{'openapi_hooks' if token is None else 'openapi_proxy'}",
         "continue-on-failure": True,
         "request-timeout": ANSWER_TIMEOUT_S,
-        "headers": {} if token is None else {"Authorization": f"Bearer {token}"},
+        "headers": {} if token is None else {"Via": "1.1 proxy", "Authorization": f"Bearer {token}"},
         "generation": {"deterministic": True, "max-examples": max_examples, "database": "none"},
         "checks": {
             "not_a_server_error": {"expected-statuses": _NO_BUG},

@@ -5,6 +5,7 @@ It cancels, deletes and drains what it finds, so it has services of its own, wha
 
 from __future__ import annotations
 
+import secrets
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -26,17 +27,29 @@ CHECKS = {
 }
 _METHODS = {"get", "put", "post", "delete"}
 _PHASES = ("examples", "coverage", "fuzzing", "stateful")
-# A token changes nothing of what is answered, so the quick phases are enough.
+# That a token is needed changes nothing of what is answered to who shows it, so the quick phases are enough.
 _QUICK_PHASES = ("examples", "coverage")
 
 
 @pytest.fixture(scope="module")
-def urls(folder: Path) -> Iterator[dict[str, str]]:
+def token_file(folder: Path) -> Path:
+    """Both have one token."""
+    path = folder / "token"
+    path.touch(0o600)
+    path.write_text(secrets.token_urlsafe(32))
+    return path
+
+
+@pytest.fixture(scope="module")
+def urls(folder: Path, token_file: Path) -> Iterator[dict[str, str]]:
     """A runtime and a daemon that nobody else uses, by kind."""
     with ExitStack() as stack:
         options = {"runtime": (), "daemon": ("--data-dir", str(folder / "schemathesis"))}
+        token = ("--token-file", str(token_file))
         yield {
-            kind: stack.enter_context(serving(f"arp-{kind}", folder / f"schemathesis-{kind}.log", *options[kind]))
+            kind: stack.enter_context(
+                serving(f"arp-{kind}", folder / f"schemathesis-{kind}.log", *token, *options[kind])
+            )
             for kind in SERVICES
         }
 
@@ -49,14 +62,18 @@ def operations(url: str) -> set[str]:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.requirement("openapi.kept")
-@pytest.mark.parametrize("token", [None, "of-nobody"], ids=["without-a-token", "with-a-token"])
+@pytest.mark.parametrize("needs_token", [False, True], ids=["own-user", "token"])
 @pytest.mark.parametrize("kind", SERVICES)
 def test_a_service_keeps_its_document(
-    kind: str, token: str | None, urls: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, *, needs_token: bool, urls: dict[str, str], token_file: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    """Whatever is asked, the answer is in the document; what the document allows is taken, and nothing else."""
-    max_examples: int = request.config.getoption("max_examples")
-    phases = _PHASES if token is None else _QUICK_PHASES
+    """Whatever is asked, the answer is in the document; what the document allows is taken, and nothing else.
+
+    Where the token is needed, nobody without it is answered anything, nor with another.
+    """
+    max_examples: int = pytestconfig.getoption("max_examples")
+    phases = _QUICK_PHASES if needs_token else _PHASES
+    token = token_file.read_text() if needs_token else None
     outcome = run(urls[kind], configuration(kind, urls["runtime"], max_examples, token), tmp_path, phases)
     assert outcome.exit_code == 0, outcome.text
     assert {phase: outcome.report["phases"][phase]["status"] for phase in phases} == dict.fromkeys(phases, "success")

@@ -77,7 +77,7 @@ def test_a_listed_run_is_its_status(daemon: Service) -> None:
     page, token = _statuses(daemon)
     while token is not None and status not in page:
         page, token = _statuses(daemon, page_token=token)
-    assert status in page
+    assert status in page, "the run is listed, and just as its RunStatus is"
 
 
 @pytest.mark.requirement("page.bad")
