@@ -58,7 +58,9 @@ class Service:
         path = scope["raw_path"].decode()
         body = await request.body()
         query = request.query_params
-        seen = Seen(request.method, path, dict(query), query.multi_items(), dict(request.headers), body)
+        # What was sent twice is seen twice, with a comma between.
+        headers = {name: ", ".join(request.headers.getlist(name)) for name in request.headers}
+        seen = Seen(request.method, path, dict(query), query.multi_items(), headers, body)
         self.seen.append(seen)
         missing = 404, {"error": {"code": "route_not_found", "message": f"No answer for {path}."}}
         status, content = self.answers.get((request.method, path), missing)

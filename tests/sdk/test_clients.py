@@ -28,6 +28,14 @@ def test_headers_and_cookies_go_with_every_request(service: Service) -> None:
     assert seen.headers["user-agent"].startswith("arp-standard-py/")
 
 
+def test_parameters_of_httpx_go_with_every_request(service: Service) -> None:
+    """Beside those of the call, which stay."""
+    service.answer("GET", "/v1/runs", {"runs": []})
+    with DaemonClient(service.url, httpx_args={"params": {"tenant": "a"}}) as client:
+        client.list_runs(page_size=5)
+    assert service.seen[0].query == {"tenant": "a", "page_size": "5"}
+
+
 def test_an_address_may_have_a_path_and_a_slash_at_the_end(service: Service) -> None:
     """A service behind a prefix is reached with and without the slash."""
     service.answer("GET", "/arp/v1/health", HEALTH)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from arp_sdk import DaemonClient
-from arp_sdk._http import DEFAULT_TIMEOUT, DEFAULT_TOTAL_TIMEOUT, bounded_timeout, total_limit
+from arp_sdk._http import DEFAULT_TIMEOUT, DEFAULT_TOTAL_TIMEOUT, bounded_timeout, stream_timeout, total_limit
 from arp_sdk.errors import ArpTimeoutError
 from sdk.scripted import Answer, http, playing
 
@@ -99,6 +99,14 @@ def test_a_total_that_is_over_sends_nothing() -> None:
 def test_the_total_follows_what_is_said(total_timeout: float | None, timeout: httpx.Timeout, limit: float) -> None:
     """It has a default, which does not cut short who allows one answer more."""
     assert total_limit(total_timeout, timeout) == limit
+
+
+def test_streams_may_be_silent_for_longer_than_calls() -> None:
+    """For a minute at least, or as long as the client allows; connecting takes no longer than ever."""
+    assert stream_timeout(DEFAULT_TIMEOUT) == httpx.Timeout(30, connect=5, read=60)
+    assert stream_timeout(httpx.Timeout(90)) == httpx.Timeout(90)
+    assert stream_timeout(httpx.Timeout(None)) == httpx.Timeout(None)
+    assert stream_timeout(DEFAULT_TIMEOUT, silent=True) == httpx.Timeout(30, connect=5, read=None)
 
 
 def test_no_part_of_a_try_is_longer_than_what_is_left() -> None:
