@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
 from starlette.routing import Match, Route
 
 from arp_service.door import Door
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from starlette.datastructures import Headers
-    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,34 +87,52 @@ def create_app(
     With a `document` it is served as well, and the queries of its operations are held against it. `allowed_hosts` are
     what requests may call this machine beside loopback (`arp_service.door.read_host`).
     """
-    app = Starlette(
-        routes=list(routes) if document is None else [*(_strict(r, document) for r in routes), document.route()],
-        middleware=[
-            Middleware(TakeTurns, urgent=_URGENT),
-            Middleware(UnreadBody),
-            Middleware(Boundary),
-            Middleware(Door, admit=admit, allowed_hosts=allowed_hosts),
-        ],
-        exception_handlers={
-            ServiceError: _answer_service_error,
-            HTTPException: _answer_http_exception,
-        },
-    )
-    app.router.redirect_slashes = False
-    return app
+    served = [_operation(route, document) for route in routes]
+    if document is not None:
+        served.append(document.route())
+    return _App(served, partial(Door, admit=admit, allowed_hosts=allowed_hosts))
 
 
-def _strict(route: Route, document: ApiDocument) -> Route:
-    """The route, with queries refused that its operation would not understand. It bears the operation's name."""
-    endpoint: Callable[[Request], Awaitable[Response]] = route.endpoint
-    operation = route.name
+class _App(Starlette):
+    """Starlette without what it would do for each request a second time: `Boundary` is what answers for bugs."""
 
-    async def checked(request: Request) -> Response:
-        if request.scope["query_string"]:
-            document.check_query(operation, request)
-        return await endpoint(request)
+    def __init__(self, routes: Sequence[Route], door: Callable[[ASGIApp], ASGIApp]) -> None:
+        super().__init__(routes=routes)
+        self.router.redirect_slashes = False
+        self._door = door
 
-    return Route(route.path, checked, methods=route.methods, name=operation)
+    def build_middleware_stack(self) -> ASGIApp:
+        """All that a request goes through, from the inside out."""
+        handlers = {ServiceError: _answer_service_error, HTTPException: _answer_http_exception}
+        inside = self._door(ExceptionMiddleware(self.router, handlers))
+        return TakeTurns(UnreadBody(Boundary(inside)), _URGENT)
+
+
+class _Operation:
+    """An endpoint, as the ASGI app that a route has. Its errors are for the app's one place for them.
+
+    A query is refused that the operation of this name would not understand.
+    """
+
+    def __init__(
+        self, name: str, endpoint: Callable[[Request], Awaitable[Response]], document: ApiDocument | None
+    ) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._document = document
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        if scope["query_string"] and self._document is not None:
+            self._document.check_query(self._name, request)
+        response = await self._endpoint(request)
+        await response(scope, receive, send)
+
+
+def _operation(route: Route, document: ApiDocument | None) -> Route:
+    """The route, served by an `_Operation`."""
+    app = _Operation(route.name, route.endpoint, document)
+    return Route(route.path, app, methods=route.methods, name=route.name)
 
 
 async def _answer_service_error(request: Request, error: Exception) -> StructResponse:
