@@ -122,6 +122,13 @@ async def test_a_run_that_ends_between_two_connections_loses_no_event(caller: Ca
     assert [e.seq for e in events] == [0, 1, 2, 3]
 
 
+async def test_a_run_that_has_ended_may_be_told_in_many_streams(caller: Caller) -> None:
+    """As long as each connection brings something new, there may be more."""
+    told = [stream(event(0)), STATUS_SUCCEEDED, stream(event(1)), STATUS_SUCCEEDED, stream(event(2), FINAL)]
+    with playing(*told) as script:
+        assert [e.seq for e in await caller.follow(script.url, "r1")] == [0, 1, 2, 3]
+
+
 async def test_a_stream_that_keeps_breaking_is_given_up(caller: Caller) -> None:
     """Without a new event there are only so many tries; then the last error is raised."""
     answers = [stream(event(0), cut=True)] + [stream(cut=True)] * _follow.RESUME_TRIES
