@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from arp_sdk import DaemonClient, RuntimeClient, ToolRegistryClient
+from arp_sdk import AsyncDaemonClient, DaemonClient, RuntimeClient, ToolRegistryClient
 from arp_sdk._tokens import Token, find_token, read_token_file
 from arp_sdk.errors import ArpRequestError
 from sdk.service import Service, running
@@ -169,6 +169,17 @@ def test_headers_of_the_callers_own_count_before_what_is_found(service: Service,
         DaemonClient(client=mine, token="t").health()
         assert "authorization" not in mine.headers
     assert [seen.headers.get("authorization") for seen in service.seen] == ["Basic x", None, "Bearer t"]
+
+
+async def test_an_async_httpx_client_of_the_callers_own_is_sent_nothing_unasked(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for async clients."""
+    monkeypatch.setenv("ARP_DAEMON_TOKEN", SECRET)
+    service.answer("GET", "/v1/health", HEALTH)
+    async with httpx.AsyncClient(base_url=service.url) as mine:
+        await AsyncDaemonClient(client=mine).health()
+    assert "authorization" not in service.seen[0].headers
 
 
 async def test_a_redirect_to_another_address_gets_no_token(service: Service, caller: Caller) -> None:
