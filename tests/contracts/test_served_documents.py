@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from arp_service.overlay import Overlay
+
 
 _NO_OPERATIONS = {"/metrics", "/openapi.json"}
 SERVED = {"daemon": daemon.api_document(""), "runtime": runtime.api_document("")}
@@ -139,6 +141,13 @@ def test_schemas_are_valid_ones(service: str) -> None:
     """What the overlay has put in keeps to JSON Schema 2020-12."""
     for schema in SERVED[service].content["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("overlay", [daemon.OVERLAY, runtime.OVERLAY], ids=SERVED)
+def test_what_is_narrowed_stays_one_type(overlay: Overlay) -> None:
+    """Of each alternative code generators make a type of its own, with a number for its name."""
+    for keywords in overlay.narrowed.values():
+        assert not keywords.keys() & {"oneOf", "anyOf", "allOf"}
 
 
 def _takes(pattern: str) -> st.SearchStrategy[str]:

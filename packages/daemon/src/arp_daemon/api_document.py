@@ -17,6 +17,7 @@ _FIRST_INSTANCE = "$response.body#/instances/0/instance_id"
 _URL = {"pattern": URL_PATTERN}
 _NEXT_PAGE = {"page_token": "$response.body#/pagination/next_page_token"}
 _FILTERS = ("state", "runtime_profile", "label", "created_after", "created_before")
+_BY_FILTER = {"anyOf": [{"required": [name]} for name in _FILTERS]}
 
 OVERLAY = Overlay(
     narrowed={
@@ -28,12 +29,11 @@ OVERLAY = Overlay(
         "components/schemas/InstanceRegisterRequest/properties/runtime_api_endpoint": {"pattern": ENDPOINT_PATTERN},
         # More than a profile can allow; most allow less.
         "components/schemas/InstanceCreateRequest/properties/count": {"maximum": 1000},
-        # By a filter, or all of them: never both, and never neither.
+        # By a filter, or all of them: never both, and never neither. (Code generators make types of a oneOf.)
         "components/schemas/RunCancelRequest": {
-            "oneOf": [
-                {"required": ["all"], "properties": {"all": {"const": True}}},
-                {"anyOf": [{"required": [name]} for name in _FILTERS]},
-            ],
+            "if": {"required": ["all"], "properties": {"all": {"const": True}}},
+            "then": {"not": _BY_FILTER},
+            "else": _BY_FILTER,
         },
         "components/schemas/RunCancelRequest/properties/label/items": {"pattern": LABEL_PATTERN},
         "components/parameters/Label/schema/items": {"pattern": LABEL_PATTERN},
