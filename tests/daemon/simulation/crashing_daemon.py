@@ -6,7 +6,6 @@ whatever it waits for never comes, and what the store had not committed by then 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -112,6 +111,8 @@ class CrashingDaemon:
 
 
 class _EverybodyIn:
-    def place(self, *_args: object) -> AbstractContextManager[None]:
+    def hold(self, *_args: object) -> None:
         """See `Admission`."""
-        return nullcontext()
+
+    def give_back(self, *_args: object) -> None:
+        """See `Admission`."""

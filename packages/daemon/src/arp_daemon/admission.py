@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from arp_daemon.ceilings import ceilings_of
@@ -11,7 +10,7 @@ from arp_daemon.errors import QueueFullError
 from arp_daemon.exec_spec import DEFAULT_MAX_QUEUED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import Self
 
     from arp_daemon.matching import Matcher
     from arp_daemon.profiles import ProfileManager
@@ -31,9 +30,8 @@ class Admission:
         self._entering: Counter[Selector] = Counter()
         self._entering_bytes = 0
 
-    @contextmanager
-    def place(self, request: RunRequest, selector: Selector, size: int) -> Iterator[None]:
-        """Hold a place in the queue for a run of `size` bytes, until it is queued or turns out not to be.
+    def hold(self, request: RunRequest, selector: Selector, size: int) -> None:
+        """Hold a place in the queue for a run of `size` bytes; see `Places`.
 
         Raises:
             InvalidSelectorError, ProfileNotFoundError, InstanceNotFoundError, NoMatchingInstanceError: nothing fits.
@@ -43,12 +41,13 @@ class Admission:
         self._check(request, selector, size)
         self._entering[selector] += 1
         self._entering_bytes += size
-        try:
-            yield
-        finally:
-            self._entering[selector] -= 1
-            self._entering_bytes -= size
-            self._entering += Counter()  # forgets what has come to nothing
+
+    def give_back(self, selector: Selector, size: int) -> None:
+        """Hold it no longer."""
+        self._entering_bytes -= size
+        self._entering[selector] -= 1
+        if not self._entering[selector]:
+            del self._entering[selector]
 
     def _check(self, request: RunRequest, selector: Selector, size: int) -> None:
         self._matcher.check(selector)
@@ -75,3 +74,23 @@ class Admission:
             for other in {*self._queue.selectors(), *self._entering}
             if other == selector or (runtime_profile is not None and other.runtime_profile == runtime_profile)
         )
+
+
+class Places:
+    """Places in the queue that are held until a block ends: the runs are queued then, or turned out not to be."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._held: list[tuple[Selector, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for selector, size in self._held:
+            self._admission.give_back(selector, size)
+
+    def hold(self, request: RunRequest, selector: Selector, size: int) -> None:
+        """Hold one more; see `Admission.hold` for the errors."""
+        self._admission.hold(request, selector, size)
+        self._held.append((selector, size))

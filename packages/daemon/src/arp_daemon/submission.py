@@ -7,7 +7,6 @@ may be there already: only then it is looked for. Sent again, a run is the one t
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import anyio.lowlevel
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from arp_daemon.admission import Places
 from arp_daemon.durable import whole
 from arp_daemon.errors import IdempotencyKeyConflictError
 from arp_daemon.selector import read_selector
@@ -73,7 +73,7 @@ class Submissions:
         Raises:
             InvalidRequestError: the id is not well-formed.
             RunConflictError, IdempotencyKeyConflictError: the id or the key is taken by another request.
-            ServiceError: whatever `Admission.place` raises.
+            ServiceError: whatever `Admission.hold` raises.
         """
         [outcome] = await self._take([_Submission(request, idempotency_key)])
         if isinstance(outcome, ServiceError):
@@ -85,7 +85,7 @@ class Submissions:
         return await self._take([_Submission(request) for request in requests])
 
     async def _take(self, submissions: list[_Submission]) -> list[RunStatus | ServiceError]:
-        with ExitStack() as places:
+        with Places(self._admission) as places:
             for submission in submissions:
                 self._place(submission, places)
                 if len(submissions) > 1:
@@ -94,7 +94,7 @@ class Submissions:
         await self._recognize(_undecided(submissions))
         return [outcome for s in submissions if (outcome := s.outcome or s.refusal) is not None]
 
-    def _place(self, submission: _Submission, places: ExitStack) -> None:
+    def _place(self, submission: _Submission, places: Places) -> None:
         """Hold a place for a run until `places` closes, or find out why there is none."""
         request = submission.request
         try:
@@ -105,7 +105,7 @@ class Submissions:
             return
         try:
             submission.selector, submission.body = read_selector(request.runtime_selector), request.to_json()
-            places.enter_context(self._admission.place(request, submission.selector, len(submission.body)))
+            places.hold(request, submission.selector, len(submission.body))
         except ServiceError as error:
             submission.refusal = error
 
