@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
+import arp_service.token_file as token_file_module
 from arp_sdk._tokens import read_token_file
 from arp_service.token_file import TokenFile, TokenFileError, open_token_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TOKEN, OTHER = "an-old-token-of-ours", "a-new-token-of-ours!"
@@ -28,11 +30,20 @@ def _put(path: Path, text: str = TOKEN, mode: int = 0o600) -> Path:
     return draft.rename(path)
 
 
-def test_a_token_is_made_for_its_user_alone_and_stays(tmp_path: Path) -> None:
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What is logged, also where the module's logger has kept how another test has set it up."""
+    monkeypatch.setattr(token_file_module, "_log", structlog.get_logger())
+    with capture_logs() as entries:
+        yield entries
+
+
+def test_a_token_is_made_for_its_user_alone_and_stays(tmp_path: Path, logged: list[Any]) -> None:
     """Only the user may read it; clients find the same in it, and so does the next start. Nothing is left beside it."""
     path = tmp_path / "data" / "token"
-    with capture_logs() as logged:
-        made = open_token_file(path)
+    made = open_token_file(path)
+    told = {"event": "token_in_force", "log_level": "info", "token_file": str(path), "made_now": True}
+    assert logged == [told]
     text = path.read_text().strip()
     assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_nlink, len(text)) == (0o600, 1, 43)
     assert list(path.parent.iterdir()) == [path]
@@ -42,8 +53,6 @@ def test_a_token_is_made_for_its_user_alone_and_stays(tmp_path: Path) -> None:
     assert made.holds(text)
     assert open_token_file(path).holds(text)
     assert open_token_file(tmp_path / "other").holds(text) is False
-    told = {"event": "token_in_force", "log_level": "info", "token_file": str(path), "made_now": True}
-    assert logged == [told]
 
 
 @pytest.mark.parametrize("shown", ["", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), " " + TOKEN, "\xff" * 20])
@@ -115,17 +124,15 @@ def test_a_token_that_is_replaced_counts_at_once(tmp_path: Path) -> None:
     assert (token_file.holds(TOKEN), token_file.holds(OTHER)) == (False, True)
 
 
-def test_a_token_whose_file_is_spoilt_lets_nobody_in(tmp_path: Path) -> None:
+def test_a_token_whose_file_is_spoilt_lets_nobody_in(tmp_path: Path, logged: list[Any]) -> None:
     """Gone, or open to others: told once in the log, without the token, until it is mended."""
     path = _put(tmp_path / "token")
     token_file = TokenFile(path)
-    structlog.reset_defaults()
-    with capture_logs() as logged:
-        path.chmod(0o644)
-        assert [token_file.holds(TOKEN) for _ in range(3)] == [False] * 3
-        path.unlink()
-        assert [token_file.holds(TOKEN) for _ in range(3)] == [False] * 3
-        _put(path)
-        assert token_file.holds(TOKEN)
+    path.chmod(0o644)
+    assert [token_file.holds(TOKEN) for _ in range(3)] == [False] * 3
+    path.unlink()
+    assert [token_file.holds(TOKEN) for _ in range(3)] == [False] * 3
+    _put(path)
+    assert token_file.holds(TOKEN)
     assert [entry["event"] for entry in logged] == ["token_not_usable", "token_not_usable", "token_replaced"]
     assert TOKEN not in str(logged) + repr(token_file) + str(vars(token_file))
