@@ -12,7 +12,8 @@ from anyio.abc import SocketAttribute
 
 from arp_daemon import kept_connections
 from arp_daemon.address import Address
-from arp_daemon.kept_connections import Answer, KeptConnections, NoAnswerError, NotSentError
+from arp_daemon.kept_connections import Answer, KeptConnections, NoAnswerError
+from arp_daemon.plain_http import NotConnectedError
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ async def test_what_is_no_answer_leaves_unknown_whether_it_arrived(said: bytes) 
     async with _Server(said, closes=True).calls() as calls:
         with pytest.raises(NoAnswerError):
             await calls.post("/", b"{}")
-        with pytest.raises((NoAnswerError, NotSentError)):
+        with pytest.raises((NoAnswerError, NotConnectedError)):
             await calls.post("/", b"{}")
 
 
@@ -147,5 +148,5 @@ async def test_nobody_at_the_address_means_that_nothing_was_sent(tmp_path: Path)
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
         port = listener.extra(SocketAttribute.local_port)
     for address in (Address(f"http://127.0.0.1:{port}"), Address("http://localhost", uds=str(tmp_path / "none"))):
-        with pytest.raises(NotSentError):
+        with pytest.raises(NotConnectedError):
             await KeptConnections(address).post("/", b"{}")

@@ -17,7 +17,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from arp_daemon.bounded_http import MAX_ANSWER_BYTES
-from arp_daemon.kept_connections import KeptConnections, NoAnswerError, NotSentError
+from arp_daemon.kept_connections import KeptConnections, NoAnswerError
+from arp_daemon.plain_http import NotConnectedError
 from arp_daemon.sse_frames import FrameReader, FrameTooLongError, SseFrame
 from arp_daemon.stream_connection import BrokenStreamError, EventConnection, NotReachedError, open_stream
 from arp_daemon.transport import http_client
@@ -174,7 +175,7 @@ class Relay:
         """Return what a 2xx answer says, or what to make of anything else."""
         try:
             status, said = await self._calls.post(path, body)
-        except NotSentError as exc:
+        except NotConnectedError as exc:
             return Refused(ErrorDetail(code="instance_unreachable", message=str(exc)), busy=True)
         except NoAnswerError as exc:
             return Unknown(str(exc))

@@ -9,22 +9,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import h11
 
-from arp_daemon.transport import open_connection
+from arp_daemon.plain_http import NotConnectedError, build_request, connect
 
 if TYPE_CHECKING:
-    from asyncio import StreamReader, StreamWriter
     from collections.abc import AsyncIterator, Iterator
 
     from arp_daemon.address import Address
+    from arp_daemon.plain_http import PlainConnection
 
-_CONNECT_WITHIN_S = 5.0
 # Streams are silent between events; the runtime's heartbeats come every 15 s.
 _SILENT_FOR_S = 45.0
-_READ_BYTES = 256 * 1024
 
 
 class NotReachedError(Exception):
@@ -38,26 +35,11 @@ class BrokenStreamError(Exception):
 class EventConnection:
     """An answer whose head has come. Its pieces are bounded by whoever puts them together."""
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._http = h11.Connection(h11.CLIENT)
-        self.status = 0
-        self.media_type = ""
-
-    async def ask(self, request: h11.Request) -> None:
-        """Send a request without a body, and read the head of the answer."""
-        self._writer.write((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
-        event = await self._next_event()
-        while isinstance(event, h11.InformationalResponse):
-            event = await self._next_event()
-        if not isinstance(event, h11.Response):
-            raise h11.RemoteProtocolError("there is no answer")
-        headers = dict(event.headers)
-        if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise h11.RemoteProtocolError("the answer is compressed")  # a few bytes can stand for gigabytes
-        self.status = event.status_code
-        self.media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
+    def __init__(self, connection: PlainConnection, head: h11.Response) -> None:
+        self._connection = connection
+        self.status = head.status_code
+        media_type = dict(head.headers).get(b"content-type", b"")
+        self.media_type = media_type.decode("latin-1").partition(";")[0].strip()
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield what comes, to its end: each time all that is there.
@@ -76,27 +58,17 @@ class EventConnection:
     async def _next_piece(self) -> tuple[bytes, bool]:
         """All that has come, some at least, and whether it is the end."""
         some: list[bytes] = []
-        while True:
-            event = self._http.next_event()
+        while not isinstance(event := self._connection.event_at_hand(), h11.EndOfMessage):
             if isinstance(event, h11.Data):
                 some.append(event.data)
-            elif isinstance(event, h11.EndOfMessage):
-                return b"".join(some), True
-            elif event is not h11.NEED_DATA:
-                raise h11.RemoteProtocolError("the answer is of another protocol")
+            elif event is not None:
+                raise h11.RemoteProtocolError("the stream is none any more")
             elif some:
                 return b"".join(some), False
             else:
-                await self._receive()
-
-    async def _next_event(self) -> object:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            await self._receive()
-        return event
-
-    async def _receive(self) -> None:
-        async with asyncio.timeout(_SILENT_FOR_S):
-            self._http.receive_data(await self._reader.read(_READ_BYTES))
+                async with asyncio.timeout(_SILENT_FOR_S):
+                    await self._connection.receive()
+        return b"".join(some), True
 
 
 @asynccontextmanager
@@ -107,37 +79,30 @@ async def open_stream(address: Address, path: str, last_id: str | None) -> Async
         NotReachedError: nobody takes the connection, or answers in time.
         BrokenStreamError: what came is no answer.
     """
+    with _translated():
+        connection = await connect(address)
     try:
-        async with asyncio.timeout(_CONNECT_WITHIN_S):
-            reader, writer = await open_connection(address)
-    except OSError as exc:  # a TimeoutError is one
-        raise NotReachedError(repr(exc)) from exc
-    try:
-        stream = EventConnection(reader, writer)
         with _translated():
-            await stream.ask(_request(address, path, last_id))
-        yield stream
+            async with asyncio.timeout(_SILENT_FOR_S):
+                await connection.send(_request(address, path, last_id))
+                head = await connection.read_head()
+        yield EventConnection(connection, head)
     finally:
-        writer.close()
+        connection.close()
 
 
 def _request(address: Address, path: str, last_id: str | None) -> h11.Request:
-    base = urlsplit(address.base_url)
-    headers = [
-        ("Host", base.netloc.rpartition("@")[2]),
-        ("Accept", "text/event-stream"),
-        ("Accept-Encoding", "identity"),
-    ]
+    headers = [("Accept", "text/event-stream")]
     if last_id is not None:
         headers.append(("Last-Event-ID", last_id))
-    return h11.Request(method="GET", target=base.path.rstrip("/") + path, headers=headers)
+    return build_request(address, "GET", path, headers)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except TimeoutError as exc:
-        raise NotReachedError(repr(exc)) from exc
+    except (NotConnectedError, TimeoutError) as exc:
+        raise NotReachedError(str(exc) or repr(exc)) from exc
     except (OSError, h11.ProtocolError) as exc:
         raise BrokenStreamError(repr(exc)) from exc
