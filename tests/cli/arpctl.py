@@ -12,6 +12,7 @@ import subprocess
 import sys
 import termios
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
@@ -48,7 +49,8 @@ def call(*args: str, url: str, stdin: str = "") -> Answer:
             patch.delenv(name, raising=False)
         patch.setenv("ARP_DAEMON_URL", url)
         with pytest.raises(SystemExit) as ended:
-            app.meta(args)
+            # A context of its own: in that of the test an async fixture has left a note that a loop runs.
+            Context().run(app.meta, args)
     out.seek(0)
     err.seek(0)
     return Answer(int(ended.value.code or 0), out.read(), err.read())
