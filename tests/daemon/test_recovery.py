@@ -177,7 +177,8 @@ async def test_a_second_signal_gives_up_running_work_at_once(tmp_path: Path) -> 
             daemon.process.terminate()
             await daemon.until_stopping()
             assert await daemon.stop() == 0
-        assert seen[-1] == "instance_lost"
+        # Its instance may come to say so itself before it is ended.
+        assert seen[-1] in {"interrupted", "instance_lost"}
         assert [p for p in processes if is_alive(p)] == []
 
 

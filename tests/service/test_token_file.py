@@ -32,10 +32,13 @@ def _put(path: Path, text: str = TOKEN, mode: int = 0o600) -> Path:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What is logged, also where the module's logger has kept how another test has set it up."""
+    """What is logged, of every level, also where another test in this process has set logging up."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
     monkeypatch.setattr(token_file_module, "_log", structlog.get_logger())
     with capture_logs() as entries:
         yield entries
+    structlog.configure(**before)
 
 
 def test_a_token_is_made_for_its_user_alone_and_stays(tmp_path: Path, logged: list[Any]) -> None:
