@@ -49,12 +49,19 @@ class BoundedDaemon(RunningDaemon):
     async def launcher(self) -> psutil.Process:
         """The launcher's process, as soon as there is one that the daemon can use."""
         await until_answer(lambda: self.get("/v1/health"), _has_launcher)
-        # One that has just started has a parent of the same name, for a moment.
         found: list[psutil.Process] = []
         while len(found) != 1:
             await anyio.lowlevel.checkpoint()
-            found = [process for process in processes_of(self.data_dir) if _is_launcher(process)]
+            found = [process for process in processes_of(self.data_dir) if self._is_launcher(process)]
         return found[0]
+
+    def _is_launcher(self, process: psutil.Process) -> bool:
+        """Tell the launcher from what the daemon starts to become it, which goes into the background and ends."""
+        with suppress(psutil.NoSuchProcess):
+            command = process.cmdline()
+            is_named_so = "arp_daemon.launcher" in command and "--data-dir" in command
+            return is_named_so and process.ppid() != self.process.pid
+        return False
 
 
 class Scene:
@@ -100,10 +107,3 @@ async def opened(folder: Path, name: str) -> AsyncIterator[Scene]:
 
 def _has_launcher(health: dict[str, Any]) -> bool:
     return any(check["name"] == "launcher" and check["status"] == "ok" for check in health["checks"])
-
-
-def _is_launcher(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        command = process.cmdline()
-        return "arp_daemon.launcher" in command and "--data-dir" in command
-    return False

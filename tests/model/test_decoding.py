@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import signal
 from datetime import datetime, timezone
-from typing import Any
+from enum import Enum, EnumMeta
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -25,6 +27,7 @@ from arp_model import (
     ToolInvocationRequest,
     VersionInfo,
 )
+from arp_model._base import decode
 
 MODELS = sorted(
     (item for item in vars(arp_model).values() if inspect.isclass(item) and issubclass(item, Model)),
@@ -194,3 +197,22 @@ def test_state_is_an_enum_that_reads_as_its_word() -> None:
     word: str = state
     assert (state.value, str(state), f"{state}") == ("queued", "queued", "queued")
     assert word == "queued"
+
+
+class _Interrupting(EnumMeta):
+    """Of an enumeration at which Ctrl-C is pressed as soon as msgspec asks it for what it does not have."""
+
+    def __getattr__(cls, name: str) -> NoReturn:
+        signal.raise_signal(signal.SIGINT)
+        raise AttributeError(name)
+
+
+def test_control_c_is_heard_while_a_type_is_decoded_for_the_first_time() -> None:
+    """msgspec drops what is raised while it looks at a type, so KeyboardInterrupt is raised afterwards."""
+
+    class Word(Enum, metaclass=_Interrupting):
+        YES = "yes"
+
+    with pytest.raises(KeyboardInterrupt):
+        decode(b'"yes"', Word)
+    assert decode(b'"yes"', Word) is Word.YES
