@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Route
 
 from arp_service.door import Door
@@ -69,6 +69,8 @@ class Boundary:
 
         try:
             await self._app(scope, receive, watched_send)
+        except ClientDisconnect:
+            _log.debug("client_left", path=scope.get("path"))
         except Exception as error:
             if started:  # too late for an answer: the server must break the connection
                 raise

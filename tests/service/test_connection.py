@@ -1,0 +1,250 @@
+"""What is on the line: several requests on a connection, their bodies, their answers, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from structlog.testing import capture_logs
+
+from arp_service.application import create_app
+from arp_service.body import read_body
+from arp_service.streaming import text_response
+from support.serving import served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from starlette.requests import Request
+
+_HOST = b"Host: localhost\r\n"
+_GET = b"GET /%b HTTP/1.1\r\n" + _HOST + b"\r\n"
+_POST = b"POST /echo HTTP/1.1\r\n" + _HOST
+
+
+class _Client:
+    """Speaks bytes, and reads an answer at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        """The status, and the headers by their names in lower case."""
+        with anyio.fail_after(10):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        status, *lines = head.rstrip().split("\r\n")
+        headers = (line.partition(":") for line in lines)
+        return int(status.split()[1]), {name.lower(): value.strip() for name, _, value in headers}
+
+    async def answer(self) -> tuple[int, bytes]:
+        """An answer that tells its length."""
+        status, headers = await self.head()
+        return status, await self._reader.readexactly(int(headers["content-length"]))
+
+    async def rest(self) -> bytes:
+        """All that comes until the connection ends."""
+        with anyio.fail_after(10):
+            return await self._reader.read()
+
+
+async def _echo(request: Request) -> Response:
+    return Response(await read_body(request))
+
+
+async def _hello(_request: Request) -> Response:
+    return PlainTextResponse("hello")
+
+
+async def _pieces(_request: Request) -> Response:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for piece in (b"one", b"", b"two"):
+            yield piece
+
+    return StreamingResponse(pieces())
+
+
+async def _nothing(_request: Request) -> Response:
+    return Response(status_code=204)
+
+
+async def _split(_request: Request) -> Response:
+    return Response(headers={"X-Said": "a\r\nX-Other: b"})
+
+
+async def _broken(_request: Request) -> Response:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"one"
+        raise RuntimeError("in the middle")
+
+    return StreamingResponse(pieces())
+
+
+_ENDPOINTS = {"hello": _hello, "pieces": _pieces, "nothing": _nothing, "split": _split, "broken": _broken}
+
+
+@asynccontextmanager
+async def _connected(*routes: Route) -> AsyncIterator[_Client]:
+    """A connection to a server with these routes, and some of every kind."""
+    every = [Route("/echo", _echo, methods=["POST"]), *(Route(f"/{name}", get) for name, get in _ENDPOINTS.items())]
+    async with served(create_app([*routes, *every], lambda _scope, _headers: None)) as client:
+        url = client.base_url
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        try:
+            yield _Client(reader, writer)
+        finally:
+            writer.close()
+
+
+async def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
+    """Whatever they ask for, and whether they have a body (RFC 9112, 9.3.2)."""
+    async with _connected() as client:
+        await client.send(
+            _GET % b"hello"
+            + _POST + b"Content-Length: 3\r\n\r\nabc"
+            + _POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
+            + _GET % b"hello"
+        )  # fmt: skip
+        answers = [await client.answer() for _ in range(4)]
+    assert answers == [(200, b"hello"), (200, b"abc"), (200, b"def"), (200, b"hello")]
+
+
+async def test_a_body_of_unknown_length_comes_in_chunks() -> None:
+    """And the connection takes the next request after it (RFC 9112, 7.1)."""
+    async with _connected() as client:
+        await client.send(_GET % b"pieces" + _GET % b"hello")
+        status, headers = await client.head()
+        assert (status, headers["transfer-encoding"]) == (200, "chunked")
+        await client.send(b"GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        rest = await client.rest()
+    assert rest.startswith(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert rest.count(b"\r\n\r\nhello") == 2
+
+
+async def test_a_client_of_the_last_version_gets_plain_bytes_until_the_end() -> None:
+    """HTTP/1.0 has no chunks, and no connection that is kept unasked."""
+    async with _connected() as client:
+        await client.send(b"GET /pieces HTTP/1.0\r\n" + _HOST + b"\r\n")
+        status, headers = await client.head()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.rest() == b"onetwo"
+
+
+@pytest.mark.parametrize("request_line", [b"HEAD /hello", b"HEAD /pieces", b"GET /nothing"])
+async def test_an_answer_without_a_body_has_none(request_line: bytes) -> None:
+    """Whatever its headers say, the next answer follows (RFC 9110, 6.4.1)."""
+    async with _connected() as client:
+        await client.send(request_line + b" HTTP/1.1\r\n" + _HOST + b"\r\n" + _GET % b"hello")
+        assert (await client.head())[0] in {200, 204}
+        assert await client.answer() == (200, b"hello")
+
+
+async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
+    """Once, and only where the body is wanted (RFC 9110, 10.1.1)."""
+    expects = b"Expect: 100-continue\r\nContent-Length: 6\r\n\r\n"
+    async with _connected() as client:
+        await client.send(_POST + expects)
+        assert (await client.head())[0] == 100
+        await client.send(b"abc")
+        await client.send(b"def")
+        assert await client.answer() == (200, b"abcdef")
+        await client.send(_POST.replace(b"POST", b"PUT") + expects + b"abcdef")
+        assert (await client.answer())[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / FTP/1.1\r\n\r\n", 400),
+        (b"BREW / HTTP/1.1\r\n\r\n", 501),
+        (b"GET / HTTP/2.0\r\n\r\n", 505),
+        (b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 40_000), 431),
+        (_POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnot a size\r\n", 400),
+    ],
+    ids=["no request", "method", "version", "size", "body"],
+)
+async def test_what_is_no_request_is_answered_and_the_last_on_its_connection(sent: bytes, status: int) -> None:
+    """After the answers to those before it; nothing that follows is read."""
+    async with _connected() as client:
+        await client.send(_GET % b"hello" + sent)
+        assert await client.answer() == (200, b"hello")
+        refused, headers = await client.head()
+        assert (refused, headers["content-length"], headers["connection"]) == (status, "0", "close")
+        assert await client.rest() == b""
+
+
+async def test_an_answer_that_breaks_off_is_not_ended() -> None:
+    """The client must be able to tell it from a whole one; the server serves others."""
+    async with _connected() as client:
+        await client.send(_GET % b"broken")
+        await client.head()
+        assert await client.rest() == b"3\r\none\r\n"
+
+
+async def test_a_header_that_is_more_than_a_line_is_not_sent() -> None:
+    """What an application puts into a header cannot make another one of it."""
+    async with _connected() as client:
+        await client.send(_GET % b"split" + _GET % b"hello")
+        status, headers = await client.head()
+        assert (status, headers.get("x-other")) == (500, None)
+
+
+async def test_a_client_that_sends_no_more_still_gets_its_answer() -> None:
+    """It may close its half of the connection when it has asked."""
+    async with _connected() as client:
+        await client.send(_GET % b"hello")
+        client.writer.write_eof()
+        assert await client.answer() == (200, b"hello")
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("rest", [b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc"])
+async def test_a_client_that_leaves_within_its_body_is_no_bug(rest: bytes) -> None:
+    """Its request is given up, and nobody is told of an error in the server."""
+    read = anyio.Event()
+
+    async def read_all(request: Request) -> Response:
+        try:
+            return await _echo(request)
+        finally:
+            read.set()
+
+    with capture_logs() as entries:
+        async with _connected(Route("/read", read_all, methods=["POST"])) as client:
+            await client.send(b"POST /read HTTP/1.1\r\n" + _HOST + rest)
+            client.writer.write_eof()
+            with anyio.fail_after(10):
+                await read.wait()
+                await client.rest()
+    assert [entry["event"] for entry in entries if entry["log_level"] != "debug"] == []
+
+
+async def test_a_reader_that_leaves_is_noticed_though_it_has_asked_for_more() -> None:
+    """What it asks next is not read on and on while it gets its answer."""
+    left = anyio.Event()
+
+    async def for_ever(_request: Request) -> Response:
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            try:
+                yield b"one"
+                await anyio.sleep_forever()
+            finally:
+                left.set()
+
+        return text_response(pieces())
+
+    async with _connected(Route("/for-ever", for_ever)) as client:
+        await client.send(_GET % b"for-ever" + _GET % b"hello")
+        await client.head()
+        client.writer.transport.abort()
+        with anyio.fail_after(10):
+            await left.wait()
