@@ -43,24 +43,6 @@ def agent(context):
     time.sleep(60)
 """
 
-# What a launcher's warm template does: import, warm up, fork, and call main in the child.
-_TEMPLATE = """
-import os, signal, sys, threading
-import arp_runtime.cli
-arp_runtime.cli.warm_up()
-assert threading.active_count() == 1, threading.enumerate()
-warm = set(sys.modules)
-child = os.fork()
-if child == 0:
-    try:
-        arp_runtime.cli.main()
-    finally:
-        late = sorted(name for name in set(sys.modules) - warm)
-        print("late:", *late, file=sys.stderr, flush=True)
-signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
 _IMPATIENT = """
 import arp_runtime.cli, arp_runtime.commands.serve, arp_runtime.runs.manager
 arp_runtime.commands.serve._LAST_RESORT_S = 1
@@ -200,14 +182,6 @@ async def test_a_deaf_thread_makes_the_runtime_degraded_and_does_not_keep_it_ali
             refused = await client.post("/v1/runs", json={"input": {"goal": "x"}})
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
         assert await runtime.stop() == 0
-
-
-async def test_a_process_forked_from_a_warm_one_has_nothing_left_to_import() -> None:
-    """To import and warm up arp_runtime.cli starts no thread and loads all that a fork needs, so it starts at once."""
-    async with running_runtime(program=("-c", _TEMPLATE)) as runtime:
-        assert await _answer(runtime.base_url, "What time is it in UTC?")
-        assert await runtime.stop() == 0
-    assert [line for line in runtime.log if line.startswith("late:")] == ["late:"]
 
 
 async def test_an_agent_that_resists_everything_cannot_keep_the_process_alive(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The command line `arp-runtime`.
 
 A launcher may import this module once, call `warm_up`, fork, and call `main` in the child with its own `sys.argv` and
-environment. So all that `serve` needs is imported here, nothing reads the environment at import, and no thread is
-started. What only people at a terminal need is imported by the command that needs it.
+environment. So by then all that `serve` needs is imported, nothing has read the environment, and no thread is left.
+What only people at a terminal need is imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ import sys
 from functools import cache
 
 from arp_runtime.app import DISTRIBUTION
+from arp_runtime.commands.rehearsal import rehearse
 from arp_runtime.commands.serve import serve_command
 from arp_runtime.entry_points import find_entry_points
 from arp_runtime.tools.loading import ENTRY_POINT_GROUP, builtin_tools
 from arp_service.command_line import CommandLine, service_command_line
 from arp_service.info import version_of
-
-# These are imported on first use by those who use them: too late for a process that is forked from a warm one.
-for _name in ("anyio._backends._asyncio", "anyio._core._signals", "cyclopts.config", "encodings.idna"):
-    importlib.import_module(_name)
 
 _EXAMPLES = (
     ("arp-runtime init my-agent", "write a project, with an agent and its test"),
@@ -51,3 +48,4 @@ def warm_up() -> None:
     builtin_tools()
     find_entry_points(ENTRY_POINT_GROUP)
     _command_line(for_people=False).prepare("serve")
+    rehearse()

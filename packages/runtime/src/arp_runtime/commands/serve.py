@@ -22,29 +22,24 @@ from arp_runtime.commands.agent_options import (
 from arp_runtime.commands.door_options import NO_DOOR_OPTIONS, DoorOptions
 from arp_runtime.commands.record_options import NO_RECORD_OPTIONS, RecordOptions
 from arp_runtime.commands.tool_options import NO_TOOL_OPTIONS, ToolOptions
-from arp_runtime.records.opening import open_records
-from arp_runtime.runs.manager import Keeping, open_manager
-from arp_runtime.runs.workbench import Workbench
+from arp_runtime.runs.manager import Keeping
+from arp_runtime.runtime_parts import RuntimeParts
 from arp_runtime.tools.loading import ToolsNotLoadableError, load_tools, open_tools
 from arp_service.admission import open_admission
 from arp_service.folder_lock import FolderError
 from arp_service.logs import configure_logging
 from arp_service.serving import CannotListenError, bind, serve, url_of
 from arp_service.sqlite import StoreTooNewError, StoreUnavailableError
-from arp_service.stopping import stop_on_signals
 from arp_service.token_file import TokenFileError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Callable
 
     from starlette.applications import Starlette
 
-    from arp_runtime.agents.artifacts import ArtifactFolder
     from arp_runtime.records.opening import Records
     from arp_runtime.runs.manager import RunManager
-    from arp_runtime.tools.offered import OfferedTool
     from arp_service.stopping import Stop
     from arp_service.token_file import TokenFile
 
@@ -55,8 +50,7 @@ _LAST_RESORT_S = 6
 
 _log = structlog.get_logger(__name__)
 
-# What an operator can mend is one sentence; anything else is a bug, and shows itself whole.
-_CANNOT_START = (
+CANNOT_START = (
     AgentNotLoadableError,
     CannotListenError,
     FolderError,
@@ -65,6 +59,7 @@ _CANNOT_START = (
     TokenFileError,
     ToolsNotLoadableError,
 )
+"""What an operator can mend, told in one sentence; anything else is a bug, and shows itself whole."""
 
 
 def serve_command(
@@ -113,18 +108,31 @@ def serve_command(
         token = door_options.open_token()
         if reload:
             _reload(host, port, auto_port, agent_options.agent, drain_grace_s, token)
-        agent = agent_options.load()
-        tools = open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url)
+        parts = parts_of(agent_options, tool_options, capacity_options, record_options)
         listener = bind(host, port, auto_port=auto_port, token=token is not None)
-        capacity = capacity_options.capacity(agent)
-        keeping = Keeping(record_options.limits(), agent_options.cancel_grace_s)
-        manager = partial(open_manager, agent, capacity=capacity, keeping=keeping)
-        records, artifacts = record_options.settings(), agent_options.artifacts(record_options.data_dir)
         with open_admission(door_options.uids(), token) as admit:
             app = partial(create_runtime_app, admit=admit, allowed_hosts=door_options.allowed_hosts())
-            anyio.run(_serve, tools, artifacts, open_records(records), manager, app, listener, drain_grace_s)
-    except _CANNOT_START as error:
+            anyio.run(_serve, parts, app, listener, drain_grace_s)
+    except CANNOT_START as error:
         sys.exit(f"arp-runtime: {error}")
+
+
+def parts_of(
+    agent_options: AgentOptions = NO_AGENT_OPTIONS,
+    tool_options: ToolOptions = NO_TOOL_OPTIONS,
+    capacity_options: CapacityOptions = NO_CAPACITY_OPTIONS,
+    record_options: RecordOptions = NO_RECORD_OPTIONS,
+) -> RuntimeParts:
+    """The runtime that these options describe. Raises AgentNotLoadableError, ToolsNotLoadableError."""
+    agent = agent_options.load()
+    return RuntimeParts(
+        agent=agent,
+        tools=open_tools(load_tools(tool_options.tools), tool_options.tool_registry_url),
+        artifacts=agent_options.artifacts(record_options.data_dir),
+        records=record_options.settings(),
+        capacity=capacity_options.capacity(agent),
+        keeping=Keeping(record_options.limits(), agent_options.cancel_grace_s),
+    )
 
 
 def _reload(
@@ -142,19 +150,11 @@ def _reload(
 
 
 async def _serve(
-    tools: AbstractAsyncContextManager[Mapping[str, OfferedTool]],
-    artifacts: ArtifactFolder,
-    opened_records: AbstractAsyncContextManager[Records],
-    manager: Callable[..., AbstractAsyncContextManager[RunManager]],
-    app: Callable[[RunManager, Records, Stop], Starlette],
-    listener: socket.socket,
-    drain_grace_s: float,
+    parts: RuntimeParts, app: Callable[[RunManager, Records, Stop], Starlette], listener: socket.socket, grace_s: float
 ) -> None:
-    async with opened_records as records, tools as offered, stop_on_signals() as stop:
-        bench = Workbench(offered, artifacts)
-        async with manager(bench, stop, records=records) as runs:
-            say_ready = partial(_log.info, "listening", url=url_of(listener))
-            await serve(app(runs, records, stop), listener, stop, partial(_drain, runs, drain_grace_s), say_ready)
+    async with parts.open() as runtime:
+        say_ready = partial(_log.info, "listening", url=url_of(listener))
+        await serve(app(*runtime), listener, runtime.stop, partial(_drain, runtime.runs, grace_s), say_ready)
 
 
 async def _drain(runs: RunManager, grace_s: float) -> None:

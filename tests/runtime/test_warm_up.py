@@ -1,0 +1,109 @@
+"""What a launcher's warm template does: import `arp_runtime.cli`, warm up, fork, and call main in each child."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+import httpx
+import psutil
+
+from runtime.streams import execute
+from support.runtime import RunningRuntime, running_runtime
+
+_TEMPLATE = """
+import os, signal, sys
+import arp_runtime.cli
+arp_runtime.cli.warm_up()
+warm = set(sys.modules)
+child = os.fork()
+if child == 0:
+    try:
+        arp_runtime.cli.main()
+    finally:
+        late = sorted(name for name in set(sys.modules) - warm)
+        print("late:", *late, file=sys.stderr, flush=True)
+signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+# Prints what a process has before, and after.
+_WARMED = """
+import asyncio, gc, json, logging, os, signal, sys, threading
+import arp_runtime.cli, structlog
+
+called = []
+sys.addaudithook(lambda event, args: called.append(args[1]) if event == "socket.connect" else None)
+
+def traces():
+    gc.collect()
+    return {
+        "descriptors": sorted(os.listdir("/proc/self/fd")),
+        "threads": [thread.name for thread in threading.enumerate()],
+        "children": open("/proc/self/task/%d/children" % os.getpid()).read(),
+        "signals": [str(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
+        "wake-up": signal.set_wakeup_fd(-1),
+        "alarm": signal.alarm(0),
+        "handlers": list(map(str, logging.root.handlers)),
+        "log is set up": structlog.is_configured(),
+        "tasks": [str(one) for one in gc.get_objects() if isinstance(one, (asyncio.Task, asyncio.AbstractEventLoop))],
+        "variables": sorted(os.environ.items()),
+        "files": os.listdir(),  # of its home, in which it is
+    }
+
+before = traces()
+arp_runtime.cli.warm_up()
+print(json.dumps([before, traces(), called]))
+"""
+
+
+async def test_warming_up_serves_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No thread, descriptor, task, handler, line or file: every instance would inherit it."""
+    home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    with anyio.fail_after(30):
+        done = await anyio.run_process([sys.executable, "-c", _WARMED], env=os.environ | home, cwd=tmp_path)
+    before, after, called = json.loads(done.stdout)
+    assert after == before
+    assert done.stderr == b""
+    [(host, _)] = {tuple(address) for address in called}
+    assert (host, len(called)) == ("127.0.0.1", 2)
+
+
+async def test_a_process_forked_from_a_warm_one_has_nothing_left_to_import() -> None:
+    """To import and warm up arp_runtime.cli loads all that a fork needs, so it starts at once."""
+    async with running_runtime(program=("-c", _TEMPLATE)) as runtime:
+        async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
+            answer = (await execute(client, "What time is it in UTC?"))[-1].data["data"]["output"]["answer"]
+        assert answer
+        assert await runtime.stop() == 0
+    assert [line for line in runtime.log if line.startswith("late:")] == ["late:"]
+
+
+async def test_a_process_forked_from_a_warm_one_is_as_one_that_was_started() -> None:
+    """It has counted nothing, holds what any instance holds, and logs what it is told to log."""
+    async with AsyncExitStack() as stack:
+        forked = await stack.enter_async_context(running_runtime("--log-level", "debug", program=("-c", _TEMPLATE)))
+        started = await stack.enter_async_context(running_runtime("--log-level", "debug"))
+        assert await _metrics(forked) == await _metrics(started)
+        [fork] = psutil.Process(forked.process.pid).children()
+        assert _held(fork.pid) == _held(started.process.pid)
+        assert await forked.stop() == await started.stop() == 0
+    assert _told(forked) == _told(started)
+
+
+async def _metrics(runtime: RunningRuntime) -> list[str]:
+    async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
+        return [line for line in (await client.get("/metrics")).text.splitlines() if "_created" not in line]
+
+
+def _held(pid: int) -> list[str]:
+    """What its descriptors are, without the numbers of pipes and sockets."""
+    return sorted(str(one.readlink()).partition(":[")[0] for one in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _told(runtime: RunningRuntime) -> list[str]:
+    return [json.loads(line)["event"] for line in runtime.log if line.startswith("{")]
