@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from arp_daemon.store import open_sqlite_store
-from arp_daemon.store.records import Append, Attempt, NewRun, RunEnd, StoredEvent
+from arp_daemon.store.records import Append, Attempt, NewRun, RunEnd, StoredEvents
 from arp_model import RunState
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ async def _add(store: Store, numbers: range) -> None:
     await store.append(Append(events=events, ends=ends))
 
 
-def _event(number: int, position: int, seq: int, kind: str, data: dict[str, object]) -> StoredEvent:
+def _event(number: int, position: int, seq: int, kind: str, data: dict[str, object]) -> StoredEvents:
     event = {"run_id": run_id(number), "seq": seq, "type": kind, "time": _BEGINNING, "data": data}
-    return StoredEvent(position, seq, kind, msgspec.json.encode(event))
+    return StoredEvents(position, seq, (kind,), msgspec.json.encode(event))
 
 
 if __name__ == "__main__":

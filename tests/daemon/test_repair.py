@@ -21,7 +21,7 @@ from arp_daemon.store import (
     ProfileRecord,
     RunEnd,
     StoreDamagedError,
-    StoredEvent,
+    StoredEvents,
     open_sqlite_store,
 )
 from arp_model import RunState
@@ -47,8 +47,8 @@ async def path(tmp_path: Path) -> Path:
             assert run is not None
             await store.start_attempts([Attempt(run.position, 1, run.run_id, "i", 0, _NOW)])
             result = b'{"run_id":"%s","ok":true,"output":{"answer":"a"}}' % run.run_id.encode()
-            events = [StoredEvent(run.position, seq, "token", b'{"seq":%d}' % seq) for seq in range(4)]
-            events.append(StoredEvent(run.position, 4, "final", b'{"seq":4}'))
+            events = [StoredEvents(run.position, seq, ("token",), b'{"seq":%d}' % seq) for seq in range(4)]
+            events.append(StoredEvents(run.position, 4, ("final",), b'{"seq":4}'))
             await store.append(Append(events, [RunEnd(run.position, RunState.SUCCEEDED, _NOW, result)]))
     return path
 
@@ -112,8 +112,8 @@ async def test_damaged_rows_are_named_and_the_rest_is_saved(path: Path) -> None:
         assert run is not None
         events = await store.list_events(run.position, 0, 100)
         assert [event.seq for event in events] == [0, 1, 2]
-        assert events[-1].type == "final"
-        assert b'"answer":"a"' in events[-1].event
+        assert events[-1].types == ("final",)
+        assert b'"answer":"a"' in events[-1].lines
         assert [open_run.run_id for open_run in await store.list_open_runs()] == [f"r{_RUNS - 1}"]
         assert len(await store.list_attempts(run.position)) == 1
     code, said = await anyio.to_thread.run_sync(_command, "check", path)

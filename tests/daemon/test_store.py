@@ -20,8 +20,9 @@ from arp_daemon.store import (
     RunEnd,
     RunRecord,
     Store,
-    StoredEvent,
+    StoredEvents,
     open_sqlite_store,
+    stored_together,
 )
 from arp_model import RunState
 from daemon.simulation.memory_store import Disk, MemoryStore, SeqTakenError
@@ -89,7 +90,7 @@ async def test_events_and_the_end_are_recorded_together(store: Store) -> None:
     """The run has ended exactly when its last event is there."""
     run = await _add(store)
     await store.put_instance(InstanceRecord("i1", b"{}", None))
-    events = [StoredEvent(run.position, seq, "token", b"e%d" % seq) for seq in range(3)]
+    events = [StoredEvents(run.position, seq, ("token",), b"e%d" % seq) for seq in range(3)]
     end = RunEnd(run.position, RunState.SUCCEEDED, _NOW, b'{"ok":true}')
     await store.append(Append(events, [end], Cursor("i1", "c7")))
     found = await store.find_run("r1")
@@ -104,16 +105,58 @@ async def test_events_and_the_end_are_recorded_together(store: Store) -> None:
 async def test_an_append_that_fails_leaves_nothing(store: Store) -> None:
     """A seq that is taken refuses the whole batch, the end and the cursor with it."""
     run = await _add(store)
-    await store.append(Append([StoredEvent(run.position, 0, "token", b"a")]))
+    await store.append(Append([StoredEvents(run.position, 0, ("token",), b"a")]))
     end = RunEnd(run.position, RunState.FAILED, _NOW, b"{}")
     with pytest.raises((sqlite3.IntegrityError, SeqTakenError)):
         await store.append(
-            Append([StoredEvent(run.position, 1, "token", b"b"), StoredEvent(run.position, 0, "token", b"c")], [end])
+            Append(
+                [StoredEvents(run.position, 1, ("token",), b"b"), StoredEvents(run.position, 0, ("token",), b"c")],
+                [end],
+            )
         )
     assert await store.count_events(run.position) == 1
     found = await store.find_run("r1")
     assert found is not None
     assert found.ended_at is None
+
+
+@pytest.mark.parametrize("seq", [0, 1, 3])
+async def test_events_that_are_not_the_next_ones_are_refused(store: Store, seq: int) -> None:
+    """Neither what is there, nor a part of it, nor what would leave a gap."""
+    run = await _add(store)
+    await store.append(Append([StoredEvents(run.position, 0, ("token", "step"), b"a\nb")]))
+    with pytest.raises((sqlite3.IntegrityError, SeqTakenError)):
+        await store.append(Append([StoredEvents(run.position, seq, ("token",), b"c")]))
+    assert await store.count_events(run.position) == 2
+
+
+async def test_events_that_are_kept_together_are_read_from_any_of_them_on(store: Store) -> None:
+    """A reader gets what it asks for, and no more than that, wherever one piece ends and the next begins."""
+    run = await _add(store)
+    types = [("token", "step", "final")[seq % 3] for seq in range(20)]
+    for first, end in [(0, 1), (1, 8), (8, 20)]:
+        lines = b"\n".join(b"e%d" % seq for seq in range(first, end))
+        await store.append(Append([StoredEvents(run.position, first, tuple(types[first:end]), lines)]))
+    for seq in range(21):
+        for limit in (1, 5, 100):
+            found = await store.list_events(run.position, seq, limit)
+            read = [pair for some in found for pair in zip(some.types, some.each(), strict=True)]
+            asked = range(seq, min(seq + limit, 20))
+            assert read == [(types[n], b"e%d" % n) for n in asked]
+            assert [some.seq for some in found][:1] == [*asked][:1]
+    assert await store.count_events(run.position) == 20
+
+
+def test_what_is_kept_together_is_bounded_in_number_and_bytes() -> None:
+    """Many small events, or a few that are large; one that is larger than all bounds is alone."""
+    events = [b"x" * size for size in [10] * 500 + [20_000] * 5 + [100_000, 10]]
+    pieces = [*stored_together(1, 7, ["token"] * len(events), events)]
+    assert [event for piece in pieces for event in piece.each()] == events
+    assert [piece.seq for piece in pieces] == [7, *(piece.next_seq for piece in pieces[:-1])]
+    assert pieces[-1].next_seq == 7 + len(events)
+    assert max(len(piece.types) for piece in pieces) == 100
+    assert max(len(piece.lines) for piece in pieces if len(piece.types) > 1) <= 32 * 1024
+    assert len(pieces) < 20
 
 
 async def test_a_run_ends_once(store: Store) -> None:

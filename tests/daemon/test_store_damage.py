@@ -20,7 +20,7 @@ from arp_daemon.store import (
     RunEnd,
     RunRecord,
     Store,
-    StoredEvent,
+    StoredEvents,
     open_sqlite_store,
 )
 from arp_model import RunState
@@ -50,16 +50,28 @@ async def _add(store: Store, run_id: str = "r1") -> RunRecord:
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("runs", "request"), ("runs", "result"), ("runs", "state"), ("run_events", "event")]
+    ("table", "column", "changed"),
+    [
+        ("runs", "request", None),
+        ("runs", "result", None),
+        ("runs", "state", "'failed'"),
+        ("run_events", "event", None),
+        ("run_events", "type", "'step token'"),
+        ("run_events", "type", "CAST(type AS BLOB)"),
+        ("run_events", "type", "7"),
+        ("run_events", "count", "1"),
+        ("run_events", "count", "X'02'"),
+    ],
 )
-async def test_a_flipped_bit_is_reported_and_never_served(store: Store, path: Path, table: str, column: str) -> None:
+async def test_a_flipped_bit_is_reported_and_never_served(
+    store: Store, path: Path, table: str, column: str, changed: str | None
+) -> None:
     """A row whose content does not fit its checksum is an error that names it."""
     run = await _add(store)
     end = RunEnd(run.position, RunState.SUCCEEDED, _NOW, b'{"ok":true}')
-    await store.append(Append([StoredEvent(run.position, 0, "token", b'{"seq":0}')], [end]))
-    changed = "'failed'" if column == "state" else f"CAST(replace({column}, 'o', 'n') || ' ' AS BLOB)"
-    with closing(sqlite3.connect(path)) as other, other:
-        other.execute(f"UPDATE {table} SET {column} = {changed}")
+    await store.append(Append([StoredEvents(run.position, 0, ("token", "step"), b'{"seq":0}\n{"seq":1}')], [end]))
+    changed = changed or f"CAST(replace({column}, 'o', 'n') || ' ' AS BLOB)"
+    _damage(path, f"UPDATE {table} SET {column} = {changed}")
     read = store.list_events(run.position, 0, 10) if table == "run_events" else store.find_run("r1")
     with pytest.raises(CorruptRecordError):
         await read
@@ -95,7 +107,7 @@ async def test_whatever_of_a_run_is_changed_behind_the_stores_back_is_reported(
 async def test_an_event_that_is_missing_is_reported(store: Store, path: Path) -> None:
     """A damaged key hides it: what follows it is not shown as if nothing were wrong."""
     run = await _add(store)
-    await store.append(Append([StoredEvent(run.position, seq, "token", b"{}") for seq in range(4)], []))
+    await store.append(Append([StoredEvents(run.position, seq, ("token",), b"{}") for seq in range(4)], []))
     _damage(path, "DELETE FROM run_events WHERE seq = 1")
     with pytest.raises(CorruptRecordError, match=r"event 1 .* is missing"):
         await store.list_events(run.position, 0, 10)

@@ -14,7 +14,17 @@ import msgspec
 import pytest
 
 from arp_daemon.errors import CorruptRecordError
-from arp_daemon.store import ALL_RUNS, Append, Attempt, NewRun, RunEnd, RunFilter, Store, open_sqlite_store
+from arp_daemon.store import (
+    ALL_RUNS,
+    Append,
+    Attempt,
+    NewRun,
+    RunEnd,
+    RunFilter,
+    Store,
+    StoredEvents,
+    open_sqlite_store,
+)
 from arp_model import RunState
 from arp_service.sqlite import load_queries
 
@@ -160,6 +170,8 @@ def _write_first_release(path: Path) -> None:
         db.executemany(
             "INSERT INTO runs (run_id, state, request, request_sum, created_at) VALUES (?, 'queued', ?, ?, ?)", rows
         )
+        events = [(1, seq, "token", b"e%d" % seq, crc32(b"e%d" % seq, crc32(b"1:%d:token" % seq))) for seq in range(3)]
+        db.executemany("INSERT INTO run_events VALUES (?, ?, ?, ?, ?)", events)
 
 
 async def test_a_database_of_the_first_release_is_brought_up_to_date(path: Path) -> None:
@@ -186,6 +198,9 @@ async def test_a_database_of_the_first_release_is_brought_up_to_date(path: Path)
         assert "damaged" not in await ids(ALL_RUNS)
         with pytest.raises(CorruptRecordError, match="damaged"):
             await upgraded.find_run("damaged")
+        await upgraded.append(Append([StoredEvents(1, 3, ("token", "final"), b"e3\ne4")]))
+        logged = await upgraded.list_events(1, 1, 10)
+        assert [event for some in logged for event in some.each()] == [b"e1", b"e2", b"e3", b"e4"]
     async with open_sqlite_store(path) as again:
         assert await again.find_run("named") is not None
 

@@ -20,7 +20,7 @@ from arp_daemon.run_queue import RunQueue
 from arp_daemon.run_traces import RunTraces
 from arp_daemon.runs import RunManager
 from arp_daemon.starter import Starter
-from arp_daemon.store import Append, NewRun, StoredEvent, open_sqlite_store
+from arp_daemon.store import Append, NewRun, StoredEvents, open_sqlite_store
 from arp_daemon.wire_events import new_event
 from arp_model import RunEventType
 from arp_service.stopping import Stop
@@ -92,7 +92,7 @@ async def test_a_long_run_says_how_much_its_trace_leaves_out(
         assert run is not None
         bodies = [new_event("long", seq, RunEventType.TOKEN, now, {"text": "x" * 100_000}) for seq in range(30)]
         for seq, body in enumerate(bodies):
-            await store.append(Append([StoredEvent(run.position, seq, "token", body)]))
+            await store.append(Append([StoredEvents(run.position, seq, ("token",), body)]))
         redactor = Redactor()
         instances = InstanceManager(store, Starter(store, redactor))
         runs = RunManager(store, OpenRuns(store, RunQueue(), Stop()))

@@ -13,7 +13,7 @@ import httpx
 import psutil
 
 from arp_daemon.launcher import open_launcher
-from arp_daemon.sse_frames import FrameReader
+from arp_sdk._sse import SseParser
 from support.waiting import until_answer
 
 if TYPE_CHECKING:
@@ -98,14 +98,12 @@ class RunningDaemon:
         headers = {} if after is None else {"Last-Event-ID": str(after)}
         async with self.client.stream("GET", f"/v1/runs/{run_id}/events", headers=headers) as response:
             assert response.is_success, await response.aread()
-            reader = FrameReader(10_000_000)
+            parser = SseParser()
             async for chunk in response.aiter_raw():
-                for frame in reader.feed(chunk):
-                    if frame.data:
-                        event = json.loads(frame.data)
-                        assert frame.id == str(event["seq"]).encode()
-                        assert frame.event == event["type"].encode()
-                        yield event
+                for shown in parser.feed(chunk):
+                    event = json.loads(shown.data)
+                    assert (shown.id, shown.type) == (str(event["seq"]), event["type"])
+                    yield event
 
     async def events(self, run_id: str, after: int | None = None) -> list[dict[str, Any]]:
         """All events of a run, to its end."""

@@ -23,7 +23,7 @@ from arp_daemon.store import (
     RunFilter,
     RunRecord,
     RunSummary,
-    StoredEvent,
+    StoredEvents,
 )
 from arp_daemon.store.records import ALL_RUNS
 from arp_model import RunState
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class SeqTakenError(Exception):
-    """An event with this seq is there already."""
+    """An event is not the next one."""
 
 
 class Disk:
@@ -47,7 +47,7 @@ class Disk:
         self.runs: dict[int, RunRecord] = {}
         self.labels: dict[int, dict[str, str]] = {}
         self.attempts: defaultdict[int, list[Attempt]] = defaultdict(list)
-        self.events: defaultdict[int, list[StoredEvent]] = defaultdict(list)
+        self.events: defaultdict[int, list[StoredEvents]] = defaultdict(list)
         self.profiles: dict[str, ProfileRecord] = {}
         self.instances: dict[str, InstanceRecord] = {}
         self.on_change: Callable[[RunRecord], None] = lambda _run: None
@@ -125,12 +125,13 @@ class MemoryStore:
         await self._write(lambda: self._append(batch))
 
     def _append(self, batch: Append) -> None:
-        seqs = {(e.position, e.seq) for e in batch.events}
-        taken = {(e.position, e.seq) for p in {e.position for e in batch.events} for e in self._disk.events[p]}
-        if len(seqs) < len(batch.events) or seqs & taken:
-            raise SeqTakenError(str(seqs & taken))
-        for event in batch.events:
-            self._disk.events[event.position].append(event)
+        after = {position: self._next_seq(position) for position in {events.position for events in batch.events}}
+        for events in batch.events:
+            if events.seq != after[events.position]:
+                raise SeqTakenError(str(events))
+            after[events.position] = events.next_seq
+        for events in batch.events:
+            self._disk.events[events.position].append(events)
         for end in batch.ends:
             self._end(end)
         for attempt_end in batch.attempt_ends:
@@ -206,15 +207,19 @@ class MemoryStore:
         await self._pace()
         return sorted(self._disk.attempts[position], key=lambda attempt: attempt.attempt)
 
-    async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
+    async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvents]:
         """See `Store`."""
         await self._pace()
-        return sorted((e for e in self._disk.events[position] if e.seq >= seq), key=lambda e: e.seq)[:limit]
+        found = [events.between(seq, seq + limit) for events in self._disk.events[position]]
+        return [events for events in found if events.types]
 
     async def count_events(self, position: int) -> int:
         """See `Store`."""
         await self._pace()
-        return max((e.seq + 1 for e in self._disk.events[position]), default=0)
+        return self._next_seq(position)
+
+    def _next_seq(self, position: int) -> int:
+        return max((events.next_seq for events in self._disk.events[position]), default=0)
 
     async def put_profile(self, profile: ProfileRecord) -> None:
         """See `Store`."""

@@ -88,15 +88,18 @@ class Model:
         assert self.accepted <= goals.items(), f"lost: {self.accepted - goals.items()}"
         for run in disk.runs.values():
             assert run.state in _TERMINAL, f"{run.run_id} is {run.state} for ever"
-            events = disk.events[run.position]
-            assert [e.seq for e in events] == list(range(len(events))), f"{run.run_id} has a gap in its events"
-            lasts = [e.seq for e in events if e.type in _LAST]
+            stored = disk.events[run.position]
+            types = [type_ for some in stored for type_ in some.types]
+            events = [json.loads(event) for some in stored for event in some.each()]
+            assert [e["seq"] for e in events] == list(range(len(types))), f"{run.run_id} has a gap in its events"
+            assert [e["type"] for e in events] == types, f"{run.run_id} has events under the wrong types"
+            lasts = [seq for seq, type_ in enumerate(types) if type_ in _LAST]
             assert lasts == [len(events) - 1], f"{run.run_id} has last events at {lasts} of {len(events)}"
             result = json.loads(run.result or b"{}")
             assert result["ok"] is (run.state is RunState.SUCCEEDED), f"{run.run_id} is {run.state} with {result}"
             if "is missing before" in str(result.get("error")):
                 assert goals[run.run_id] in self.liars, f"{run.run_id} failed, though nobody left out an event"
-            assert {"run_id": run.run_id, **json.loads(events[-1].event)["data"]} == result
+            assert {"run_id": run.run_id, **events[-1]["data"]} == result
             self._check_time(run, result)
         at_work = {r.instance_id: e for r in runtimes for e in r.executions.values() if e.live and not e.forgotten}
         assert not at_work, f"these work for ever: {at_work}"

@@ -10,7 +10,7 @@ import msgspec
 from arp_model import RunEventType
 
 if TYPE_CHECKING:
-    from arp_daemon.store import Store, StoredEvent
+    from arp_daemon.store import Store
 
 # So many events at a time are read, and of what was said so much is kept, in characters.
 _PAGE = 500
@@ -46,13 +46,14 @@ async def read_done_so_far(store: Store, position: int, first_seq: int) -> DoneS
     counts: Counter[str] = Counter()
     seq = first_seq
     while events := await store.list_events(position, seq, _PAGE):
-        seq = events[-1].seq + 1
-        counts.update(event.type for event in events)
-        for event in events:
-            if event.type == RunEventType.TOKEN and size < _MAX_SAID:
-                text = _text_of(event)[: _MAX_SAID - size]
-                size += len(text)
-                said.append(text)
+        seq = events[-1].next_seq
+        for some in events:
+            counts.update(some.types)
+            for type_, event in zip(some.types, some.each(), strict=True):
+                if type_ == RunEventType.TOKEN and size < _MAX_SAID:
+                    text = _text_of(event)[: _MAX_SAID - size]
+                    size += len(text)
+                    said.append(text)
     tool_calls = counts[RunEventType.TOOL_CALL]
     usage = {
         "steps": counts[RunEventType.STEP] + tool_calls,
@@ -62,9 +63,9 @@ async def read_done_so_far(store: Store, position: int, first_seq: int) -> DoneS
     return DoneSoFar({"answer": "".join(said), "partial": True} if size else None, usage)
 
 
-def _text_of(event: StoredEvent) -> str:
+def _text_of(event: bytes) -> str:
     """Agents of other runtimes may mean something else by a token: then it says nothing."""
     try:
-        return _decoder.decode(event.event).data.text
+        return _decoder.decode(event).data.text
     except msgspec.ValidationError:
         return ""

@@ -139,7 +139,9 @@ class Follower:
                 breaks.forget()
             if len(delivery.events) > _MANY:
                 await checkpoint()  # they were decoded in this turn, and to take them in lasts as long again
-            events = [event for event in delivery.events if event.run_id not in self._singly]
+            events = delivery.events
+            if self._singly:
+                events = [event for event in events if event.run_id not in self._singly]
             await self._runs.apply(self._instance.instance_id, events, delivery.cursor)
             self._instance.cursor = delivery.cursor or self._instance.cursor
             for lie in delivery.bad:

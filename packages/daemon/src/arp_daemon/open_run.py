@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
 from arp_model import RunState, RunStatus
 from arp_service.changed import Changed
+from arp_service.sse import numbered_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from datetime import datetime, timedelta
 
     from arp_daemon.selector import Selector
-    from arp_daemon.store import RunRecord
+    from arp_daemon.store import RunRecord, StoredEvents
 
 # Watchers that are near the end of the log are served from memory; who is behind reads the store.
 _TAIL_BYTES = 256 * 1024
@@ -36,6 +38,20 @@ class Phase(Enum):
     """Its end is decided; whatever else comes is dropped."""
 
 
+class Shown(NamedTuple):
+    """Frames that watchers see, from one seq to before another."""
+
+    seq: int
+    next_seq: int
+    frames: bytes
+
+    def one_by_one(self, first: int) -> list[bytes]:
+        """Those from a seq on."""
+        return [text + _BETWEEN for text in self.frames.split(_BETWEEN)[max(first - self.seq, 0) : -1]]
+
+
+# No data of a frame has an empty line in it.
+_BETWEEN = b"\n\n"
 _UNDER_WAY = frozenset({RunState.QUEUED, RunState.RUNNING})
 WITH_INSTANCE = frozenset({Phase.SENT, Phase.ACCEPTED})
 
@@ -63,6 +79,7 @@ class OpenRun:
         "request",
         "run_id",
         "selector",
+        "shown_to",
         "started_at",
         "state",
         "tail",
@@ -102,9 +119,11 @@ class OpenRun:
         self.losses = 0
         """How often its instance was gone."""
         self.changed = Changed()
-        self.tail: deque[bytes] = deque()
+        self.tail: deque[Shown] = deque()
         self.tail_bytes = 0
         self.tail_start = 0
+        self.shown_to = 0
+        """The seq after the last event that is shown."""
         self._piece = b""
         self._piece_from: int | None = None
 
@@ -118,20 +137,23 @@ class OpenRun:
         """Whether its end is stored and shown."""
         return self.state not in _UNDER_WAY
 
-    def add_frames(self, frames: list[bytes]) -> None:
+    def show(self, stored: Iterable[StoredEvents]) -> None:
         """Show stored events to the watchers."""
-        self.tail.extend(frames)
-        self.tail_bytes += sum(map(len, frames))
+        for events in stored:
+            frames = numbered_frames(events.seq, events.types, events.each())
+            self.tail.append(Shown(events.seq, events.next_seq, frames))
+            self.tail_bytes += len(frames)
+            self.shown_to = events.next_seq
         self._piece_from = None
         while self.tail_bytes > _TAIL_BYTES:
-            self.tail_bytes -= len(self.tail.popleft())
-            self.tail_start += 1
+            gone = self.tail.popleft()
+            self.tail_bytes -= len(gone.frames)
+            self.tail_start = gone.next_seq
         self.changed.notify()
 
-    @property
-    def shown_to(self) -> int:
-        """The seq after the last event that is shown."""
-        return self.tail_start + len(self.tail)
+    def begin_at(self, seq: int) -> None:
+        """What an earlier daemon has stored, up to this seq, is not in memory."""
+        self.next_seq = self.tail_start = self.shown_to = seq
 
     def shown_from(self, position: int) -> bytes | None:
         """The frames from a seq on, or None where they are no longer in memory; the same bytes for all who ask."""
@@ -139,12 +161,21 @@ class OpenRun:
             return None
         if self._piece_from != position:
             self._piece_from = position
-            self._piece = b"".join([self.tail[at] for at in range(position - self.tail_start, len(self.tail))])
+            self._piece = b"".join(reversed([*self._shown_backwards(position)]))
         return self._piece
+
+    def _shown_backwards(self, position: int) -> Iterator[bytes]:
+        for shown in reversed(self.tail):
+            if shown.next_seq <= position:
+                return
+            yield shown.frames if shown.seq >= position else b"".join(shown.one_by_one(position))
 
     def frame_at(self, seq: int) -> bytes | None:
         """The frame with a seq, or None where it is not (or no longer) in memory."""
-        return self.tail[seq - self.tail_start] if 0 <= seq - self.tail_start < len(self.tail) else None
+        for shown in self.tail:
+            if shown.seq <= seq < shown.next_seq:
+                return shown.one_by_one(seq)[0]
+        return None
 
     def status(self) -> RunStatus:
         """The standard's RunStatus."""

@@ -7,6 +7,7 @@ exactly once.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,13 +25,12 @@ from arp_daemon.intake import Taken, take, take_end
 from arp_daemon.open_run import WITH_INSTANCE, OpenRun, Phase
 from arp_daemon.redaction import Redactor
 from arp_daemon.selector import read_selector
-from arp_daemon.store import Append, Attempt, AttemptEnd, Cursor, StoredEvent
-from arp_daemon.wire_events import error_result, hide_in_event, hide_in_result, new_event
+from arp_daemon.store import Append, Attempt, AttemptEnd, Cursor, StoredEvents
+from arp_daemon.wire_events import error_result, hide_in_result, new_event
 from arp_model import RunEventType, RunRequest, RunResult, RunState
 from arp_service.errors import ServiceError
 from arp_service.ids import new_id
 from arp_service.info import utc_now
-from arp_service.sse import frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -92,7 +92,7 @@ class OpenRuns:
         run = OpenRun(record, read_selector(request.runtime_selector))
         attempts: list[Attempt] = []
         if run.attempt:  # a run that was never handed over has no events: ten thousand of them are read at once
-            run.next_seq = run.tail_start = await self._store.count_events(run.position)
+            run.begin_at(await self._store.count_events(run.position))
             attempts = await self._store.list_attempts(run.position)
         self._open[run.run_id] = run
         if attempts:
@@ -191,12 +191,13 @@ class OpenRuns:
         run.next_seq += 1
         data = {"name": "attempt_lost", "attempt": run.attempt, "instance_id": run.instance_id, "reason": _LOST}
         body = new_event(run.run_id, seq, type_, now, data)
+        lost = StoredEvents(run.position, seq, (type_.value,), body)
         batch = Append(
-            [StoredEvent(run.position, seq, type_.value, body)],
+            [lost],
             attempt_ends=[AttemptEnd(run.position, run.attempt, now, _LOST)],
         )
         await self._keep_trying(lambda: self._store.append(batch))
-        run.add_frames([frame(str(seq), type_.value, body)])
+        run.show([lost])
         if run.cancel_requested:
             await self.end_canceled(run)
         elif not run.ended:
@@ -208,13 +209,14 @@ class OpenRuns:
 
         What comes from another instance than the run's, or under an old token, is dropped.
         """
-        taken: list[tuple[OpenRun, Taken]] = []
+        by_token: defaultdict[str, list[WireEvent]] = defaultdict(list)
         for event in events:
-            run = self._by_token.get(event.run_id)
-            if run is None or run.ended or run.instance_id != instance_id:
-                continue
-            if (one := take(run, hide_in_event(event, self.redactor), self.redactor.quote)) is not None:
-                taken.append((run, one))
+            by_token[event.run_id].append(event)
+        taken: list[tuple[OpenRun, Taken]] = []
+        for token, said in by_token.items():
+            run = self._by_token.get(token)
+            if run is not None and not run.ended and run.instance_id == instance_id:
+                taken += [(run, one) for one in take(run, said, self.redactor)]
         if taken or cursor is not None:
             await self._put(taken, None if cursor is None else Cursor(instance_id, cursor))
 
@@ -289,13 +291,13 @@ class OpenRuns:
 
     async def _put(self, taken: list[tuple[OpenRun, Taken]], cursor: Cursor | None = None) -> None:
         """Store what was taken in, then show it."""
-        batch = Append([one.event for _, one in taken], [one.end for _, one in taken if one.end is not None], cursor)
+        batch = Append([one.events for _, one in taken], [one.end for _, one in taken if one.end is not None], cursor)
         await self._keep_trying(lambda: self._store.append(batch))
-        shown: dict[OpenRun, list[bytes]] = {}
+        shown: dict[OpenRun, list[StoredEvents]] = {}
         for run, one in taken:
-            shown.setdefault(run, []).append(one.frame)
-        for run, frames in shown.items():
-            run.add_frames(frames)
+            shown.setdefault(run, []).append(one.events)
+        for run, stored in shown.items():
+            run.show(stored)
         for run, one in taken:
             if one.end is not None:
                 self._close(run, one.end.state, at_instance=one.at_instance)

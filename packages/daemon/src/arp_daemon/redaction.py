@@ -44,6 +44,11 @@ class Redactor:
         # The longest first, so that of two that begin alike the whole is hidden.
         self._pattern = re.compile("|".join(map(re.escape, sorted(self._values, key=len, reverse=True))))
 
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether there is nothing to hide."""
+        return self._pattern is None
+
     def text(self, text: str) -> str:
         """Return `text` without any of the values."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)

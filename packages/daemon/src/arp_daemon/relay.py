@@ -8,7 +8,7 @@ one stream; one that knows only the standard gets runs one by one and is followe
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,10 +19,10 @@ from msgspec import UNSET, UnsetType
 from arp_daemon.bounded_http import MAX_ANSWER_BYTES
 from arp_daemon.kept_connections import KeptConnections, NoAnswerError
 from arp_daemon.plain_http import NotConnectedError
-from arp_daemon.sse_frames import FrameReader, FrameTooLongError, SseFrame
+from arp_daemon.sse_frames import FrameReader, FrameTooLongError, Heard
 from arp_daemon.stream_connection import BrokenStreamError, EventConnection, NotReachedError, open_stream
 from arp_daemon.transport import http_client
-from arp_daemon.wire_events import CANCELED, ProtocolError, WireEvent, decode_event
+from arp_daemon.wire_events import CANCELED, ProtocolError, WireEvent, decode_event, decode_events
 from arp_model import ErrorDetail, ErrorEnvelope, RunBatchResponse, RunStatus, decode_lenient
 from arp_service.body import nests_too_deep
 from arp_service.ids import check_id
@@ -136,13 +136,13 @@ class Relay:
             StreamExpiredError, NoStreamError, RelayError: the stream cannot be had, or broke.
             ProtocolError: what came is no event stream.
         """
-        async for frames in self._stream("/v1/events", cursor):
-            yield Delivery(*_decode(frames), _cursor(frames[-1].id))
+        async for heard in self._stream("/v1/events", cursor):
+            yield Delivery(*_decode(heard.data), _cursor(heard.last_id))
 
     async def follow_run(self, token: str, seq: int) -> AsyncIterator[list[WireEvent]]:
         """Yield the events of one run from `seq` on; see `follow` for the errors, any bad event among them."""
-        async for frames in self._stream(f"/v1/runs/{check_id(token, 'run_id')}/events", str(seq - 1) if seq else None):
-            yield [decode_event(f.data) for f in frames if f.data]
+        async for heard in self._stream(f"/v1/runs/{check_id(token, 'run_id')}/events", str(seq - 1) if seq else None):
+            yield [decode_event(line) for line in heard.data]
 
     async def read_trace(self, token: str, max_bytes: int) -> bytes:
         """Return what the instance answers for a run's trace (`GET /v1/runs/{run_id}/trace`).
@@ -161,15 +161,14 @@ class Relay:
                         raise RelayError(f"more than {max_bytes} bytes")
         return body
 
-    async def _stream(self, path: str, last_id: str | None) -> AsyncIterator[list[SseFrame]]:
+    async def _stream(self, path: str, last_id: str | None) -> AsyncIterator[Heard]:
         reader = FrameReader(MAX_ANSWER_BYTES)
         with _translated():
             async with open_stream(self._address, path, last_id) as stream:
                 _check_stream(path, stream)
                 async for piece in stream.pieces():
-                    frames = reader.feed(piece)
-                    if frames:
-                        yield frames
+                    if (heard := reader.feed(piece)) is not None:
+                        yield heard
 
     async def _post(self, path: str, body: bytes) -> bytes | Refused | Unknown:
         """Return what a 2xx answer says, or what to make of anything else."""
@@ -186,15 +185,17 @@ class Relay:
         return Unknown(f"status {status}", said)
 
 
-def _decode(frames: list[SseFrame]) -> tuple[list[WireEvent], list[ProtocolError]]:
+def _decode(lines: list[bytes]) -> tuple[list[WireEvent], list[ProtocolError]]:
+    """All together, or one by one where one of them is bad."""
+    with suppress(ProtocolError):
+        return decode_events(lines), []
     events: list[WireEvent] = []
     bad: list[ProtocolError] = []
-    for frame in frames:
-        if frame.data:
-            try:
-                events.append(decode_event(frame.data))
-            except ProtocolError as exc:
-                bad.append(exc)
+    for line in lines:
+        try:
+            events.append(decode_event(line))
+        except ProtocolError as exc:
+            bad.append(exc)
     return events, bad
 
 

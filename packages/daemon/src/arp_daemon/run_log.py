@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from arp_daemon.errors import CorruptRecordError
 from arp_daemon.wire_events import LAST_TYPES
 from arp_service.event_stream import Frames
-from arp_service.sse import frame
+from arp_service.sse import numbered_frames
 
 if TYPE_CHECKING:
     from arp_daemon.open_run import OpenRun
@@ -39,11 +39,11 @@ class RunLog:
         if run is not None and shown is not None:
             return Frames(shown, max(position, run.shown_to), ended=run.is_over)
         events = await self._store.list_events(self._stored_at, position, _PAGE)
-        body = b"".join(frame(str(e.seq), e.type, e.event) for e in events)
+        body = b"".join(numbered_frames(some.seq, some.types, some.each()) for some in events)
         ended = not events and (run is None or run.is_over) and await self._has_ended()
         if ended:
             await self._check_end(position)
-        return Frames(body, position + len(events), ended)
+        return Frames(body, events[-1].next_seq if events else position, ended)
 
     async def wait(self, position: int) -> bool:
         """See `FrameLog`."""
@@ -60,7 +60,7 @@ class RunLog:
             CorruptRecordError: so it is.
         """
         before = await self._store.list_events(self._stored_at, position - 1, 1) if position else []
-        if (before and before[0].type not in _LAST) or not position:
+        if (before and before[0].types[-1] not in _LAST) or not position:
             what = f"event {position} of run {self._run_id!r}"
             raise CorruptRecordError(f"The stored {what} is missing.", details={"record": what})
 

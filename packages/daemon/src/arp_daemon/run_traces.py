@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from arp_daemon.instances import InstanceManager
     from arp_daemon.redaction import Redactor
     from arp_daemon.runs import RunManager
-    from arp_daemon.store import Attempt, Store, StoredEvent
+    from arp_daemon.store import Attempt, Store
     from arp_daemon.trace import TraceEntry
     from arp_model import TraceResponse
 
@@ -49,15 +49,15 @@ class RunTraces:
         left_out = await self._store.count_events(record.position) - len(events)
         return make_trace(record, attempts, events, told, left_out)
 
-    async def _first_events(self, position: int) -> list[StoredEvent]:
-        events: list[StoredEvent] = []
+    async def _first_events(self, position: int) -> list[bytes]:
+        events: list[bytes] = []
         size = 0
         while len(events) < _MAX_EVENTS and size < _MAX_EVENT_BYTES:
             page = await self._store.list_events(position, len(events), _MAX_EVENTS - len(events))
             if not page:
                 break
-            events += page
-            size += sum(len(event.event) for event in page)
+            events += [event for some in page for event in some.each()]
+            size += sum(len(some.lines) for some in page)
         return events
 
     async def _ask(self, attempts: list[Attempt]) -> list[TraceEntry]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from arp_daemon.store import Attempt, RunRecord, StoredEvent
+    from arp_daemon.store import Attempt, RunRecord
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TraceEntry:
 def make_trace(
     run: RunRecord,
     attempts: list[Attempt],
-    events: Iterable[StoredEvent],
+    events: Iterable[bytes],
     told: Iterable[TraceEntry] = (),
     left_out: int = 0,
 ) -> TraceResponse:
@@ -74,8 +74,8 @@ def _attempt_entries(attempt: Attempt) -> list[TraceEntry]:
     return entries
 
 
-def _event_entry(stored: StoredEvent) -> TraceEntry:
-    event = RunEvent.from_json(stored.event)
+def _event_entry(stored: bytes) -> TraceEntry:
+    event = RunEvent.from_json(stored)
     data = {"seq": event.seq} if event.data is msgspec.UNSET else {"seq": event.seq, "data": event.data}
     return TraceEntry(event.time, TraceLevel.DEBUG, f"event.{event.type_.value}", data)
 

@@ -76,7 +76,7 @@ def require_json(request: Request) -> None:
 
 def nests_too_deep(text: bytes) -> bool:
     """Whether JSON nests deeper than it could safely be decoded and shown again, inside of other documents."""
-    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+    if len(text) <= MAX_DEPTH or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return False
     text = text.replace(rb"\\", b"").replace(rb"\"", b"")
     depth = 0

@@ -6,6 +6,11 @@ without what is around the data, are newline-delimited JSON.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 EVENT_STREAM = "text/event-stream"
 JSON_LINES = "application/x-ndjson"
 
@@ -15,6 +20,12 @@ _DATA = b"data: "
 def frame(id_: str, event: str, data: bytes) -> bytes:
     """One SSE frame; `data` is JSON on one line."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (id_.encode(), event.encode(), data)
+
+
+def numbered_frames(first: int, events: Iterable[str], lines: Iterable[bytes]) -> bytes:
+    """Many of them: their ids count from `first`, and each has its event and its data."""
+    pairs = enumerate(zip(events, lines, strict=True), first)
+    return b"".join([b"id: %d\nevent: %b\ndata: %b\n\n" % (id_, event.encode(), data) for id_, (event, data) in pairs])
 
 
 def json_lines(frames: bytes) -> bytes:

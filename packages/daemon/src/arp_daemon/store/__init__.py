@@ -15,7 +15,8 @@ from arp_daemon.store.records import (
     RunFilter,
     RunRecord,
     RunSummary,
-    StoredEvent,
+    StoredEvents,
+    stored_together,
 )
 from arp_daemon.store.sqlite import open_sqlite_store
 
@@ -34,6 +35,7 @@ __all__ = [
     "RunSummary",
     "Store",
     "StoreDamagedError",
-    "StoredEvent",
+    "StoredEvents",
     "open_sqlite_store",
+    "stored_together",
 ]

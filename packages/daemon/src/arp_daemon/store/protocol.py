@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         RunFilter,
         RunRecord,
         RunSummary,
-        StoredEvent,
+        StoredEvents,
     )
 
 
@@ -67,7 +67,7 @@ class Store(Protocol):
     async def list_attempts(self, position: int) -> list[Attempt]:
         """Return the attempts of a run, first to last."""
 
-    async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
+    async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvents]:
         """Return events of a run from `seq` on, in order: at most `limit`, fewer where they are large.
 
         An empty list means that there are none (yet).

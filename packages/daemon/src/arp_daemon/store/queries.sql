@@ -31,9 +31,16 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 -- Record how a hand-over ended.
 UPDATE attempts SET ended_at = ?, outcome = ? WHERE position = ? AND attempt = ? AND ended_at IS NULL;
 
--- append_event --
--- Add the next run event; fails if its seq is already taken.
-INSERT INTO run_events (position, seq, type, event, sum) VALUES (?, ?, ?, ?, ?);
+-- append_events --
+-- Add the next run events; fails if the first is not the next one.
+INSERT INTO run_events (position, seq, type, event, sum, count)
+VALUES (
+    ?1,
+    iif(
+        ?2 = coalesce((SELECT seq + count FROM run_events WHERE position = ?1 ORDER BY seq DESC LIMIT 1), 0), ?2, NULL
+    ),
+    ?3, ?4, ?5, ?6
+);
 
 -- end_run --
 -- End a run, once.
@@ -123,12 +130,14 @@ SELECT * FROM runs WHERE ended_at IS NULL ORDER BY position;
 SELECT * FROM attempts WHERE position = ? ORDER BY attempt;
 
 -- list_events --
--- A piece of a run's log.
-SELECT * FROM run_events WHERE position = ? AND seq >= ? ORDER BY seq LIMIT ?;
+-- A run's log, from the row on that has the event with a seq, or else the one before it.
+SELECT * FROM run_events WHERE position = :position AND seq >= (
+    SELECT coalesce(max(seq), 0) FROM run_events WHERE position = :position AND seq <= :seq
+) ORDER BY seq;
 
 -- count_events --
 -- The next seq of a run.
-SELECT coalesce(max(seq) + 1, 0) FROM run_events WHERE position = ?;
+SELECT coalesce((SELECT seq + count FROM run_events WHERE position = ? ORDER BY seq DESC LIMIT 1), 0);
 
 -- put_profile --
 -- Add or replace a profile.

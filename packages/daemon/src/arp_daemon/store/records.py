@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from arp_model import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# So many events stand in one row, unless they are larger than this together.
+_TOGETHER, _TOGETHER_BYTES = 100, 32 * 1024
 
 
 class NewRun(msgspec.Struct, frozen=True):
@@ -82,13 +89,51 @@ class Attempt(msgspec.Struct, frozen=True):
     said: str | None = None
 
 
-class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """One run event: `event` is the whole RunEvent, `type` its type."""
+class StoredEvents(msgspec.Struct, frozen=True, gc=False):
+    """Consecutive events of one run: `lines` are the RunEvents, one a line, the first with `seq`; `types` their types.
+
+    They are kept together, under one checksum, as they came: a row for each would take the store ten times as long.
+    """
 
     position: int
     seq: int
-    type: str
-    event: bytes
+    types: tuple[str, ...]
+    lines: bytes
+
+    @property
+    def next_seq(self) -> int:
+        """The seq after the last of them."""
+        return self.seq + len(self.types)
+
+    def each(self) -> list[bytes]:
+        """The events one by one, as JSON."""
+        return self.lines.split(b"\n")
+
+    def between(self, first: int, end: int) -> StoredEvents:
+        """Those from one seq to before another."""
+        if first <= self.seq and end >= self.next_seq:
+            return self
+        cut = slice(max(first - self.seq, 0), max(end - self.seq, 0))
+        return StoredEvents(self.position, max(first, self.seq), self.types[cut], b"\n".join(self.each()[cut]))
+
+
+def stored_together(position: int, seq: int, types: Sequence[str], events: Sequence[bytes]) -> Iterator[StoredEvents]:
+    """Consecutive events, each as JSON on one line, in pieces that are small enough to be read at once.
+
+    What is damaged on the disk is lost a piece at a time; that bounds them, too.
+    """
+    for at in range(0, len(events), _TOGETHER):
+        yield from _halved(position, seq + at, types[at : at + _TOGETHER], events[at : at + _TOGETHER])
+
+
+def _halved(position: int, seq: int, types: Sequence[str], events: Sequence[bytes]) -> Iterator[StoredEvents]:
+    lines = b"\n".join(events)
+    if len(lines) <= _TOGETHER_BYTES or len(events) == 1:
+        yield StoredEvents(position, seq, tuple(types), lines)
+    else:
+        half = len(events) // 2
+        yield from _halved(position, seq, types[:half], events[:half])
+        yield from _halved(position, seq + half, types[half:], events[half:])
 
 
 class RunEnd(msgspec.Struct, frozen=True):
@@ -123,7 +168,7 @@ class AttemptEnd(msgspec.Struct, frozen=True):
 class Append(msgspec.Struct, frozen=True):
     """Events, ends and a cursor that are recorded together or not at all."""
 
-    events: list[StoredEvent]
+    events: list[StoredEvents]
     ends: list[RunEnd] = []
     cursor: Cursor | None = None
     attempt_ends: list[AttemptEnd] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from arp_daemon.errors import CorruptRecordError
-from arp_daemon.store.records import Attempt, InstanceRecord, ProfileRecord, RunRecord, RunSummary, StoredEvent
+from arp_daemon.store.records import Attempt, InstanceRecord, ProfileRecord, RunRecord, RunSummary, StoredEvents
 from arp_model import RunState
 from arp_service.rows import checksum, find_time, to_microseconds, to_time
 
@@ -100,36 +100,43 @@ def end_row(end: RunEnd) -> tuple[Any, ...]:
     return (end.state.value, to_microseconds(end.ended_at), end.result, stored_sum, end.position)
 
 
-def event_row(event: StoredEvent) -> tuple[Any, ...]:
-    """What `append_event` takes."""
-    stored_sum = checksum(f"{event.position}:{event.seq}:{event.type}", event.event)
-    return (event.position, event.seq, event.type, event.event, stored_sum)
+def events_row(events: StoredEvents) -> tuple[Any, ...]:
+    """What `append_events` takes."""
+    types = " ".join(events.types)
+    stored_sum = checksum(f"{events.position}:{events.seq}:{types}", events.lines)
+    return (events.position, events.seq, types, events.lines, stored_sum, len(events.types))
 
 
-def stored_event(position: int, seq: int, type_: str, event: bytes, stored_sum: int) -> StoredEvent:
+def stored_events(position: int, seq: int, types: str, lines: bytes, stored_sum: int, count: int) -> StoredEvents:
     """A row of `run_events`."""
-    if checksum(f"{position}:{seq}:{type_}", event) != stored_sum:
+    if checksum(f"{position}:{seq}:{types}", lines) != stored_sum or types.count(" ") + 1 != count:
         raise _corrupt(f"event {seq} of the run at {position}")
-    return StoredEvent(position, seq, type_, event)
+    return StoredEvents(position, seq, tuple(types.split(" ")), lines)
 
 
-def stored_events(position: int, seq: int, rows: list[tuple[Any, ...]]) -> list[StoredEvent]:
-    """Rows of `run_events` of one run from `seq` on. There are never gaps: a row that is missing was damaged."""
-    events = [stored_event(*row) for row in rows]
-    for expected, event in enumerate(events, seq):
-        if event.seq != expected:
+def whole_log(position: int, seq: int, end: int, rows: list[tuple[Any, ...]]) -> list[StoredEvents]:
+    """Rows of `run_events` of one run as its events from `seq` to before `end`.
+
+    There are never gaps: a row that is missing was damaged.
+    """
+    cut = [stored_events(*row).between(seq, end) for row in rows]
+    log = [events for events in cut if events.types]
+    expected = seq
+    for events in log:
+        if events.seq != expected:
             what = f"event {expected} of the run at {position}"
             raise CorruptRecordError(f"The stored {what} is missing.", details={"record": what})
-    return events
+        expected = events.next_seq
+    return log
 
 
-def event_page(rows: Iterable[Any]) -> list[Any]:
-    """As many rows of `run_events` as may be in memory at once; at least one, where there is one."""
+def event_page(rows: Iterable[Any], end: int) -> list[Any]:
+    """As many rows of `run_events` as may be in memory at once, up to the event before `end`; at least one, if any."""
     page, size = [], 0
     for row in rows:
         page.append(row)
         size += len(row[3])
-        if size > _PAGE_BYTES:
+        if size > _PAGE_BYTES or row[1] + row[5] >= end:
             break
     return page
 

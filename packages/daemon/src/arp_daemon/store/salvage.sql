@@ -34,9 +34,9 @@ INSERT OR IGNORE INTO run_labels (name, value, position) VALUES (?, ?, ?);
 -- Keep an attempt as it was.
 INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- keep_event --
--- Keep an event as it was.
-INSERT OR IGNORE INTO run_events VALUES (?, ?, ?, ?, ?);
+-- keep_events --
+-- Keep some events as they were.
+INSERT OR IGNORE INTO run_events VALUES (?, ?, ?, ?, ?, ?);
 
 -- keep_profile --
 -- Keep a profile as it was.

@@ -23,13 +23,13 @@ from arp_daemon.store.records import (
     RunFilter,
     RunRecord,
     RunSummary,
-    StoredEvent,
+    StoredEvents,
 )
 from arp_daemon.store.rows import (
     attempt_row,
     end_row,
     event_page,
-    event_row,
+    events_row,
     instance_row,
     new_run_row,
     profile_row,
@@ -38,9 +38,9 @@ from arp_daemon.store.rows import (
     run_record,
     run_summary,
     stored_attempt,
-    stored_events,
     stored_instance,
     stored_profile,
+    whole_log,
 )
 from arp_model import RunState
 from arp_service.rows import to_microseconds, to_time
@@ -117,7 +117,7 @@ class SqliteStore:
 
     async def append(self, batch: Append) -> None:
         """See `Store`."""
-        events = [event_row(event) for event in batch.events]
+        events = [events_row(some) for some in batch.events]
         ends = [end_row(end) for end in batch.ends]
         last_attempts = [
             (to_microseconds(e.ended_at), e.state.value, e.said, e.position, e.position) for e in batch.ends
@@ -125,7 +125,7 @@ class SqliteStore:
         attempt_ends = [(to_microseconds(e.ended_at), e.outcome, e.position, e.attempt) for e in batch.attempt_ends]
 
         def work(db: sqlite3.Connection) -> None:
-            db.executemany(_Q["append_event"], events)
+            db.executemany(_Q["append_events"], events)
             db.executemany(_Q["end_run"], ends)
             db.executemany(_Q["end_last_attempt"], last_attempts)
             db.executemany(_Q["end_attempt"], attempt_ends)
@@ -179,11 +179,12 @@ class SqliteStore:
         with self._noting():
             return [stored_attempt(row) for row in rows]
 
-    async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvent]:
+    async def list_events(self, position: int, seq: int, limit: int) -> list[StoredEvents]:
         """See `Store`."""
-        rows = await self._database.read(lambda db: event_page(db.execute(_Q["list_events"], (position, seq, limit))))
+        asked, end = {"position": position, "seq": seq}, seq + limit
         with self._noting():
-            return stored_events(position, seq, rows)
+            rows = await self._database.read(lambda db: event_page(db.execute(_Q["list_events"], asked), end))
+            return whole_log(position, seq, end, rows)
 
     async def count_events(self, position: int) -> int:
         """See `Store`."""

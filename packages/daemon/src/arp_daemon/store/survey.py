@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from arp_daemon.errors import CorruptRecordError
-from arp_daemon.store.records import StoredEvent
+from arp_daemon.store.records import StoredEvents
 from arp_daemon.store.rows import (
-    event_row,
+    events_row,
     reading,
     run_record,
     stored_attempt,
-    stored_event,
+    stored_events,
     stored_instance,
     stored_profile,
 )
@@ -104,10 +104,10 @@ class Survey:
         seq, ended = 0, False
         for row in self._rows("events_of", run.position):
             with self._losing():
-                event = stored_event(*row)
-                if event.seq == seq:
-                    seq, ended = seq + 1, event.type in _LAST
-                    self._report.events += self._keep("keep_event", row)
+                events = stored_events(*row)
+                if events.seq == seq:
+                    seq, ended = events.next_seq, events.types[-1] in _LAST
+                    self._report.events += len(events.types) * self._keep("keep_events", row)
                     continue
             break
         if run.result is not None and not ended:
@@ -117,7 +117,7 @@ class Survey:
     def _end_anew(self, run: RunRecord, result: RunResult, seq: int) -> None:
         assert run.ended_at is not None
         body = last_event(result, seq, run.ended_at)
-        self._keep("keep_event", event_row(StoredEvent(run.position, seq, last_type(result).value, body)))
+        self._keep("keep_events", events_row(StoredEvents(run.position, seq, (last_type(result).value,), body)))
 
     def _rows(self, query: str, *values: Any) -> Iterator[Any]:
         """As many rows as SQLite can still find."""
