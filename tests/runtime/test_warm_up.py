@@ -1,4 +1,4 @@
-"""What a launcher's warm template does: import `arp_runtime.cli`, warm up, fork, and call main in each child."""
+"""What a launcher's template does: import `arp_runtime.cli`, warm up, prepare, fork, and call main in each child."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import httpx
 import psutil
+import pytest
 
 from runtime.streams import execute
 from support.runtime import RunningRuntime, running_runtime
@@ -19,6 +20,7 @@ _TEMPLATE = """
 import os, signal, sys
 import arp_runtime.cli
 arp_runtime.cli.warm_up()
+arp_runtime.cli.prepare(sys.argv)
 warm = set(sys.modules)
 child = os.fork()
 if child == 0:
@@ -57,6 +59,7 @@ def traces():
 
 before = traces()
 arp_runtime.cli.warm_up()
+arp_runtime.cli.prepare(["arp-runtime", "serve", "--host", "fd://3", "--agent", "default"])
 print(json.dumps([before, traces(), called]))
 """
 
@@ -93,6 +96,16 @@ async def test_a_process_forked_from_a_warm_one_is_as_one_that_was_started() -> 
         assert _held(fork.pid) == _held(started.process.pid)
         assert await forked.stop() == await started.stop() == 0
     assert _told(forked) == _told(started)
+
+
+@pytest.mark.parametrize("variables", [{}, {"ARP_RUNTIME_MAX_CONCURRENT_RUNS": "3"}])
+async def test_a_process_forked_from_a_warm_one_heeds_words_and_variables(variables: dict[str, str]) -> None:
+    """Its words were prepared; its environment says more."""
+    words = () if variables else ("--max-concurrent-runs", "3")
+    async with running_runtime(*words, program=("-c", _TEMPLATE), env=variables) as runtime:
+        async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
+            version = (await client.get("/v1/version")).json()
+        assert version["extensions"]["arp.max_concurrent_runs"] == 3
 
 
 async def _metrics(runtime: RunningRuntime) -> list[str]:

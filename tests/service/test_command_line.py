@@ -100,24 +100,3 @@ def test_the_help_tells_of_every_command_and_gives_examples(capsys: pytest.Captu
     out = capsys.readouterr().out
     for words in ("│ do ", "Do it.", "│ rest ", "ARP_THING_", "\nExamples:\n\n  arp-thing do x  do x\n"):
         assert words in out
-
-
-def test_a_command_that_was_prepared_takes_what_is_said_when_it_is_called(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Words, variables and files of the call, not of the preparation, and of one call alone: forks are called so."""
-    done = []
-    app = service_command_line("arp-thing", "arp-service", "Does things.", [("arp-thing do x", "do x")])
-
-    @app.command
-    def do(what: str = "nothing", *, often: int = 1, loudly: int = 0) -> None:
-        done.append((what, often, loudly))
-
-    monkeypatch.setenv("ARP_THING_OFTEN", "not a number")
-    app.prepare("do")
-    monkeypatch.setenv("ARP_THING_OFTEN", "2")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "arp-thing.toml").write_text("[do]\nloudly = 3\n")
-    for words in (["do", "x"], ["do"]):
-        app(words, result_action="return_value")
-    assert done == [("x", 2, 3), ("nothing", 2, 3)]

@@ -116,6 +116,27 @@ async def test_a_template_warms_up_once_before_it_forks(tmp_path: Path, monkeypa
         assert said == {f"[{template.pid}]"}
 
 
+async def test_a_template_prepares_each_command_line_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its module has a `prepare`: before the first fork that gets it, unless it is long; it sees no secret."""
+    (tmp_path / "preparing_template.py").write_text(
+        "import os, sys\nprepared = []\n"
+        "def prepare(argv):\n    prepared.append((*argv, os.environ.get('SECRET'), os.getpid()))\n"
+        "def main():\n    sys.exit(f'{prepared}; {os.environ[\"SECRET\"]}')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    said = []
+    async with running_launcher(tmp_path / "data") as launcher:
+        for number, argv in enumerate((["x", "1"], ["x", "1"], ["x" * 10_000], ["x", "ü"])):
+            await launcher.launch(
+                LaunchSpec(instance_id=f"i{number}", argv=argv, env={"SECRET": "s"}, template="preparing_template:main")
+            )
+            with anyio.fail_after(SOON):
+                said.append((await anext(launcher.exits())).stderr_tail)
+        [template] = _templates(launcher)
+    one, other = ("x", "1", None, template.pid), ("x", "ü", None, template.pid)
+    assert said == [f"{[one]}; s\n"] * 3 + [f"{[one, other]}; s\n"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"), [({"cwd": "/no/such/folder"}, "/no/such/folder"), ({"env": {"A": "\0"}}, "null byte")]
 )

@@ -1,8 +1,8 @@
 """The command line `arp-runtime`.
 
-A launcher may import this module once, call `warm_up`, fork, and call `main` in the child with its own `sys.argv` and
-environment. So by then all that `serve` needs is imported, nothing has read the environment, and no thread is left.
-What only people at a terminal need is imported by the command that needs it.
+A launcher may import this module once, call `warm_up` and `prepare`, fork, and call `main` in the child with its own
+`sys.argv` and environment. So by then all that `serve` needs is imported, nothing has read the environment, and no
+thread is left. What only people at a terminal need is imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from __future__ import annotations
 import importlib
 import sys
 from functools import cache
+from typing import TYPE_CHECKING
 
 from arp_runtime.app import DISTRIBUTION
 from arp_runtime.commands.rehearsal import rehearse
 from arp_runtime.commands.serve import serve_command
 from arp_runtime.entry_points import find_entry_points
 from arp_runtime.tools.loading import ENTRY_POINT_GROUP, builtin_tools
-from arp_service.command_line import CommandLine, service_command_line
+from arp_service.command_line import service_command_line
 from arp_service.info import version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arp_service.prepared_commands import CommandLine
 
 _EXAMPLES = (
     ("arp-runtime init my-agent", "write a project, with an agent and its test"),
@@ -49,3 +55,9 @@ def warm_up() -> None:
     find_entry_points(ENTRY_POINT_GROUP)
     _command_line(for_people=False).prepare("serve")
     rehearse()
+
+
+def prepare(argv: Sequence[str]) -> None:
+    """Parse, once for all forks that are called by it, a command line of an instance."""
+    if argv[1:2] == ["serve"]:
+        _command_line(for_people=False).prepare(*argv[1:])

@@ -14,46 +14,12 @@ import cyclopts
 from rich.console import Console
 from rich.text import Text
 
+from arp_service.prepared_commands import CommandLine
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CONFIG_VARIABLE_SUFFIX = "CONFIG"
-
-
-class CommandLine(cyclopts.App):
-    """An App whose commands can be prepared, for the processes that are forked from this one.
-
-    What parameters a command has is worked out from its signature whenever it is called: most of the time that it
-    takes to parse a command line.
-    """
-
-    _prepared: cyclopts.ArgumentCollection | None = None
-
-    def prepare(self, command: str) -> None:
-        """Work out the parameters of a command for the next time that it is called."""
-        config, self.config = self.config, ()  # this process's environment and folder are none of theirs
-        # What has been parsed once has also filled the caches of all that takes part.
-        self.parse_args([command])
-        self.config = config
-        app = self[command]
-        assert isinstance(app, CommandLine)
-        with self.app_stack([self, app]):
-            app.keep_parameters()
-
-    def keep_parameters(self) -> None:
-        """Keep the parameters of this very command, within those that it is in."""
-        self._prepared = self.assemble_argument_collection()
-
-    def assemble_argument_collection(
-        self, *, default_parameter: cyclopts.Parameter | None = None, parse_docstring: bool = False
-    ) -> cyclopts.ArgumentCollection:
-        """Return the parameters, those that were prepared once only: parsing leaves in them what it has found."""
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and default_parameter is None and not parse_docstring:
-            return prepared
-        return super().assemble_argument_collection(
-            default_parameter=default_parameter, parse_docstring=parse_docstring
-        )
 
 
 def service_command_line(name: str, distribution: str, help_: str, examples: Sequence[tuple[str, str]]) -> CommandLine:
@@ -80,6 +46,7 @@ def service_command_line(name: str, distribution: str, help_: str, examples: Seq
             partial(_apply_file, name, prefix + CONFIG_VARIABLE_SUFFIX),
         ],
     )
+    app.variables_prefix, app.config_file = prefix, f"{name}.toml"
     return app
 
 

@@ -2,9 +2,11 @@
 
 It imports the function once, and then forks whenever the launcher asks. An instance so made costs milliseconds
 and shares its pages. Where the module has a function `warm_up`, it is called before the first fork, to do what each
-instance would do anew. Started by the launcher alone (`template_pool`), which is on the other end of fd 3; each
-request there is one byte, with these descriptors: the job (JSON in a memfd), the instance's end of a socket
-pair to the launcher, stdout, stderr, and the listening socket if there is one.
+instance would do anew; where it has a function `prepare`, that is called with each command line before the first fork
+that gets it. Started by the launcher alone (`template_pool`), which is on the other end of fd 3; each request there is
+the words of the command line (JSON), with these descriptors: the job (JSON in a memfd, for only the fork may know its
+environment), the instance's end of a socket pair to the launcher, stdout, stderr, and the listening socket if there is
+one.
 
 The instance becomes a child of the launcher, as if the launcher had forked it: the template forks a child that
 forks the instance and ends, so that the kernel re-parents the instance to the next subreaper above, which is
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Function = Callable[[], int | str | None]
+    Prepare = Callable[[list[str]], None]
 
-__all__ = ["CONTROL_FD", "GO", "main"]
+__all__ = ["CONTROL_FD", "GO", "MAX_WORDS_BYTES", "UNTOLD", "main"]
 
 CONTROL_FD = LISTEN_FD
 """The launcher's end is on the number that an instance's socket gets, so that nothing else ever takes it."""
@@ -46,7 +49,15 @@ CONTROL_FD = LISTEN_FD
 GO = b"g"
 """What lets a forked instance go on."""
 
+MAX_WORDS_BYTES = 4096
+"""A command line that takes more is not told to the template, but only to its fork."""
+
+UNTOLD = b"[]"
+"""What the template is told then."""
+
 _MAX_FDS = 5
+# Which have been prepared is remembered, and so is what that has made: of so many, if there are ever so many.
+_MAX_COMMAND_LINES = 100
 
 
 def main() -> None:
@@ -54,32 +65,41 @@ def main() -> None:
     launcher_pid = os.getppid()
     control = socket.socket(fileno=CONTROL_FD)
     target = sys.argv[1]
-    function = _load(target)
+    function, prepare = _load(target)
     # Called now, because it looks at the environment when it is called first.
     setproctitle(f"arp template {target}")
     sys.stdout.flush()
-    gc.collect()
-    # Objects made until now stay out of collections, which would write to, and so copy, shared pages.
-    gc.freeze()
-    if _serve(control, launcher_pid):
+    _share()
+    if _serve(control, launcher_pid, prepare):
         sys.exit(function())
 
 
-def _load(target: str) -> Function:
+def _load(target: str) -> tuple[Function, Prepare | None]:
     module_name, _, function_name = target.partition(":")
     module = importlib.import_module(module_name)
     warm_up = getattr(module, "warm_up", None)
     if warm_up is not None:
         warm_up()
-    return cast("Function", getattr(module, function_name))
+    return cast("Function", getattr(module, function_name)), getattr(module, "prepare", None)
 
 
-def _serve(control: socket.socket, launcher_pid: int) -> bool:
+def _share() -> None:
+    """Objects made until now stay out of collections, which would write to, and so copy, shared pages."""
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(control: socket.socket, launcher_pid: int, prepare: Prepare | None) -> bool:
     """Fork on request. True in a forked instance that is ready to run, False at the end of the template."""
+    prepared = {UNTOLD}
     while True:
-        request, fds, _, _ = socket.recv_fds(control, 1, _MAX_FDS, socket.MSG_CMSG_CLOEXEC)
+        request, fds, _, _ = socket.recv_fds(control, MAX_WORDS_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC)
         if not request:
             return False
+        if prepare is not None and request not in prepared and len(prepared) <= _MAX_COMMAND_LINES:
+            prepare(json.loads(request))
+            prepared.add(request)
+            _share()
         if _fork_instance():
             control.close()
             _become_instance(fds, launcher_pid)

@@ -19,7 +19,7 @@ from arp_daemon.launcher.errors import LaunchFailedError
 from arp_daemon.launcher.paths import LAUNCHER_ID_VARIABLE
 from arp_daemon.launcher.program import read_status, start_program, until_running
 from arp_daemon.launcher.spawn import Program
-from arp_daemon.launcher.template import CONTROL_FD, GO
+from arp_daemon.launcher.template import CONTROL_FD, GO, MAX_WORDS_BYTES, UNTOLD
 from arp_service.processes import ProcessStat, kill_tree
 
 if TYPE_CHECKING:
@@ -67,12 +67,14 @@ class _Template:
         self._control = control
         self._sending = anyio.Lock()
 
-    async def send(self, fds: list[int]) -> None:
+    async def send(self, argv: list[str], fds: list[int]) -> None:
         """Hand a request over; wait while the template's queue is full."""
+        words = msgspec.json.encode(argv)
+        request = words if len(words) <= MAX_WORDS_BYTES else UNTOLD
         async with self._sending:
             while True:
                 try:
-                    socket.send_fds(self._control, [b"f"], fds)
+                    socket.send_fds(self._control, [request], fds)
                 except BlockingIOError:
                     await anyio.wait_writable(self._control)
                 else:
@@ -145,7 +147,7 @@ class TemplatePool:
             told = {"argv": job.argv, "env": job.env, "cwd": job.cwd, "confinement": job.confinement}
             os.write(job_fd, msgspec.json.encode(told))
             listening = [job.fds[LISTEN_FD]] if LISTEN_FD in job.fds else []
-            await template.send([job_fd, status.fileno(), job.fds[1], job.fds[2], *listening])
+            await template.send(job.argv, [job_fd, status.fileno(), job.fds[1], job.fds[2], *listening])
         except (BrokenPipeError, ConnectionResetError):
             # It has just ended; the status, which nobody holds now, says so too.
             return
