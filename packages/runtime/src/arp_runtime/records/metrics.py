@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.routing import Route
 
-from arp_model import UNSET, RunEventType
+from arp_model import UNSET, RunEventType, RunState
 from arp_runtime.records.changes import EventTold, RunEnded, RunTaken
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Metrics(Collector):
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self._taken = 0
-        self._ended: Counter[str] = Counter()
-        self._events = {type_.value: 0 for type_ in RunEventType}
+        self._ended: Counter[RunState] = Counter()
+        self._events = dict.fromkeys(RunEventType, 0)
         self._tool_calls: Counter[tuple[str, str]] = Counter()
         registry.register(self)
         self._duration = Histogram(
@@ -54,28 +54,28 @@ class Metrics(Collector):
 
     def read(self, change: Change) -> None:
         """Count a change."""
-        match change:
-            case EventTold(_, event):
-                self._events[event.type_.value] += 1
-                if event.type_ is RunEventType.TOOL_RESULT:
-                    self._count_tool_call(event)
-            case RunTaken():
-                self._taken += 1
-            case RunEnded(_, at, state, _, began_at):
-                self._ended[state.value] += 1
-                if began_at is not None:
-                    self._duration.labels(state.value).observe((at - began_at).total_seconds())
+        if isinstance(change, EventTold):  # most of them, so it is asked first, and of nothing else
+            type_ = change.event.type_
+            self._events[type_] += 1
+            if type_ is RunEventType.TOOL_RESULT:
+                self._count_tool_call(change.event)
+        elif isinstance(change, RunTaken):
+            self._taken += 1
+        elif isinstance(change, RunEnded):
+            self._ended[change.state] += 1
+            if change.began_at is not None:
+                self._duration.labels(change.state.value).observe((change.at - change.began_at).total_seconds())
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """See `Collector`."""
         yield CounterMetricFamily("arp_runs_taken", "Runs that were accepted.", self._taken)
         ended = CounterMetricFamily("arp_runs_ended", "Runs that have ended, by state.", labels=["state"])
         for state, count in self._ended.items():
-            ended.add_metric([state], count)
+            ended.add_metric([state.value], count)
         yield ended
         events = CounterMetricFamily("arp_run_events", "Run events, by type.", labels=["type"])
         for type_, count in self._events.items():
-            events.add_metric([type_], count)
+            events.add_metric([type_.value], count)
         yield events
         what = "Calls of tools that have ended, by outcome."
         calls = CounterMetricFamily("arp_tool_calls", what, labels=["tool_id", "outcome"])
