@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from arp_daemon.launcher import LauncherClient, LaunchFailedError, LaunchSpec
+from arp_daemon.launcher.protocol import Limits
 from daemon.launcher.scene import SOON, ask, running_launcher, spec, until_dead
 
 if TYPE_CHECKING:
@@ -135,6 +136,23 @@ async def test_a_template_prepares_each_command_line_once(tmp_path: Path, monkey
         [template] = _templates(launcher)
     one, other = ("x", "1", None, template.pid), ("x", "ü", None, template.pid)
     assert said == [f"{[one]}; s\n"] * 3 + [f"{[one, other]}; s\n"]
+
+
+async def test_a_fork_imports_nothing_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all of them need, their template has."""
+    (tmp_path / "warm_template.py").write_text(
+        "import sys\nwarm = set()\n"
+        "def prepare(argv):\n    warm.update(sys.modules)\n"
+        "def main():\n    sys.exit(f'late: {set(sys.modules) - warm}')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    async with running_launcher(tmp_path / "data") as launcher:
+        fork = LaunchSpec(
+            instance_id="i1", argv=["x"], env={"A": "1"}, template="warm_template:main", limits=Limits(cpu_weight=50)
+        )
+        await launcher.launch(fork)
+        with anyio.fail_after(SOON):
+            assert (await anext(launcher.exits())).stderr_tail == "late: set()\n"
 
 
 @pytest.mark.parametrize(

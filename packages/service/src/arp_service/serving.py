@@ -129,9 +129,11 @@ async def serve(
 def _collect_seldom() -> None:
     """A full collection holds everything up: let it leave out what has been imported, and come seldom.
 
-    Nearly all garbage is freed without it, and what is left in cycles is mostly young.
+    Nearly all garbage is freed without it, and what is left in cycles is mostly young. A fork of a warm process, which
+    has collected and frozen what it made, has little to collect: that would write to more memory than it could free.
     """
-    gc.collect()
+    if not gc.get_freeze_count():
+        gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_THRESHOLDS)
 

@@ -46,7 +46,7 @@ class Confinement(NamedTuple):
             OSError: the kernel refuses.
         """
         for entrance in self.entrances:
-            Path(entrance).write_text("0", encoding="ascii")
+            Path(entrance).write_bytes(b"0")
         if self.nice is not None:
             os.setpriority(os.PRIO_PROCESS, 0, self.nice)
             _set_autogroup(self.nice)
@@ -67,7 +67,7 @@ class Confinement(NamedTuple):
 def _set_autogroup(nice: int) -> None:
     for _ in range(_AUTOGROUP_TRIES):
         try:
-            _AUTOGROUP.write_text(str(nice), encoding="ascii")
+            _AUTOGROUP.write_bytes(b"%d" % nice)
         except FileNotFoundError:
             return
         except BlockingIOError:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # It takes a twentieth of a second. The launcher waits longer than this for a template.
 _TIMEOUT_S = 10
-# What a daemon asks a new instance.
-_ASKED = ("/v1/health", "/v1/version")
+# What a daemon asks a new instance. The last is a stream without an end.
+_ASKED = ("/v1/health", "/v1/version", "/v1/events")
 
 
 def rehearse() -> None:
@@ -53,10 +53,8 @@ async def _serve(listener: socket.socket, admit: Admission) -> None:
 
 
 async def _ask(port: int, stop: Stop) -> None:
-    for path in _ASKED:
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-        async with await anyio.connect_tcp("127.0.0.1", port) as connection:
-            await connection.send(request.encode())
-            async for _ in connection:
-                pass  # to the end of the answer
-    stop.requested.set()
+    async with await anyio.connect_tcp("127.0.0.1", port) as connection:
+        for path in _ASKED:
+            await connection.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            await connection.receive()  # the answer, or of the stream its head
+        stop.requested.set()
