@@ -92,10 +92,14 @@ async def _broken(_request: Request) -> Response:
 _ENDPOINTS = {"hello": _hello, "pieces": _pieces, "nothing": _nothing, "split": _split, "broken": _broken}
 
 
+def _answering() -> list[Route]:
+    return [Route(f"/{name}", get, methods=["GET", "POST"]) for name, get in _ENDPOINTS.items()]
+
+
 @asynccontextmanager
 async def _connected(*routes: Route) -> AsyncIterator[_Client]:
     """A connection to a server with these routes, and some of every kind."""
-    every = [Route("/echo", _echo, methods=["POST"]), *(Route(f"/{name}", get) for name, get in _ENDPOINTS.items())]
+    every = [Route("/echo", _echo, methods=["POST"]), *_answering()]
     async with served(create_app([*routes, *every], lambda _scope, _headers: None)) as client:
         url = client.base_url
         reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -180,6 +184,14 @@ async def test_what_is_no_request_is_answered_and_the_last_on_its_connection(sen
         refused, headers = await client.head()
         assert (refused, headers["content-length"], headers["connection"]) == (status, "0", "close")
         assert await client.rest() == b""
+
+
+async def test_an_answer_that_has_begun_stays_the_only_one() -> None:
+    """A request that breaks behind it gets no second one: its client would take that for a part of the first."""
+    async with _connected() as client:
+        await client.send(_POST.replace(b"echo", b"pieces") + b"Transfer-Encoding: chunked\r\n\r\nnot a size\r\n")
+        assert (await client.head())[0] == 200
+        assert await client.rest() == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
 
 
 async def test_an_answer_that_breaks_off_is_not_ended() -> None:

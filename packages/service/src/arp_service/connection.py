@@ -77,30 +77,38 @@ class Connection:
     async def _answer_all(self, client: Address, server: Address) -> None:
         while (request := await self._next_request()) is not None:
             self._idle_since = None
-            exchange = Exchange(request, self, self._config.response_headers("h11"))
-            await self._answer(exchange, client, server)
-            if not exchange.keeps_alive or self._terminated.is_set():
+            if not await self._answer(request, client, server) or self._terminated.is_set():
                 break
             self._idle_since = self._loop.time()
-        if self._parser.refused is not None:
-            await self.write(refusal(self._parser.refused, self._config.response_headers("h11")))
 
     async def _next_request(self) -> IncomingRequest | None:
         """Return None when there is no other."""
         while not self._parser.requests:
             if not await self.read():
+                await self._refuse(self._parser.refused)
                 return None
         return self._parser.requests.popleft()
 
-    async def _answer(self, exchange: Exchange, client: Address, server: Address) -> None:
-        """Call the application; where it does not bring its answer to an end, the connection's end tells of it."""
+    async def _answer(self, request: IncomingRequest, client: Address, server: Address) -> bool:
+        """Call the application; return whether another request may follow.
+
+        Where it does not bring its answer to an end, the connection's end tells of it.
+        """
+        exchange = Exchange(request, self, self._config.response_headers("h11"))
+        problem = None
         try:
             await self._app(exchange.scope(client, server), exchange.receive, exchange.send, None, None)
         except Exception:  # noqa: BLE001 - an application may raise anything, and others are served all the same
             await self._config.log.exception("Error in ASGI Framework")
-            if not exchange.is_begun:
-                await self.write(refusal(_INTERNAL_ERROR, self._config.response_headers("h11")))
-        exchange.keeps_alive = exchange.keeps_alive and exchange.is_over
+            problem = _INTERNAL_ERROR
+        if not exchange.is_begun:
+            await self._refuse(problem or self._parser.refused)
+        return exchange.is_over and exchange.keeps_alive
+
+    async def _refuse(self, status: int | None) -> None:
+        """The last answer, in the place of one that nobody else gives; None: the client has left."""
+        if status is not None:
+            await self.write(refusal(status, self._config.response_headers("h11")))
 
     async def read(self) -> bool:
         """Wait for more, and have it parsed; return False where no more requests can come."""
