@@ -38,7 +38,7 @@ class CrashingDaemon:
         self.dead = False
         self._instances: dict[str, Instance] = {}
         self._stop, self._queue = Stop(), RunQueue()
-        self._store = MemoryStore(world.disk, self._pace)
+        self._store = MemoryStore(world.disk, self._pace, world.refuses)
         self._open_runs = OpenRuns(self._store, self._queue, self._stop)
         self.runs = RunManager(self._store, self._open_runs)
         self.submissions = Submissions(self._store, self.runs, self._open_runs, cast("Any", _EverybodyIn()))

@@ -18,6 +18,7 @@ from arp_daemon.store import (
     Attempt,
     InstanceRecord,
     NewRun,
+    OutOfOrderError,
     ProfileRecord,
     RunEnd,
     RunFilter,
@@ -27,6 +28,7 @@ from arp_daemon.store import (
 )
 from arp_daemon.store.records import ALL_RUNS
 from arp_model import RunState
+from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-
-
-class SeqTakenError(Exception):
-    """An event is not the next one."""
 
 
 class Disk:
@@ -60,13 +58,22 @@ class Disk:
 
 
 class MemoryStore:
-    """`Store` on a `Disk`; `pace` is waited for before and after each change and before each read."""
+    """`Store` on a `Disk`; `pace` is waited for before and after each change and before each read.
+
+    What is appended is refused where `refuses` says so.
+    """
 
     damaged: frozenset[str] = frozenset()
 
-    def __init__(self, disk: Disk, pace: Callable[[], Awaitable[None]] = checkpoint) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        pace: Callable[[], Awaitable[None]] = checkpoint,
+        refuses: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._disk = disk
         self._pace = pace
+        self._refuses = refuses
         self._writer = anyio.Lock()
 
     async def _write(self, change: Callable[[], T]) -> T:
@@ -125,10 +132,12 @@ class MemoryStore:
         await self._write(lambda: self._append(batch))
 
     def _append(self, batch: Append) -> None:
+        if self._refuses():
+            raise StoreUnavailableError("full")
         after = {position: self._next_seq(position) for position in {events.position for events in batch.events}}
         for events in batch.events:
             if events.seq != after[events.position]:
-                raise SeqTakenError(str(events))
+                raise OutOfOrderError(str(events))
             after[events.position] = events.next_seq
         for events in batch.events:
             self._disk.events[events.position].append(events)

@@ -61,6 +61,9 @@ class World:
             retries=self.random.choice([0, 0, 1, 2]), max=10, max_timeout_ms=self.random.choice(_CEILINGS_MS)
         )
         self.disk = Disk()
+        self._crashes = self.random.choice([0, 0, 1, 1, 2, 3])
+        # A daemon that dies while the store refuses what it knows may leave less behind than it has moved its cursor.
+        self._refusals = 0.0 if self._crashes else self.random.choice([0.0, 0.05, 0.2])
         self.model = Model(self.exec_spec)
         self.disk.on_change = lambda run: self.model.note_change(run, self.runtimes.values())
         self.runtimes: dict[str, SimRuntime] = {}
@@ -72,6 +75,10 @@ class World:
     def chance(self, probability: float) -> bool:
         """True that often."""
         return self.random.random() < probability
+
+    def refuses(self) -> bool:
+        """Whether the store refuses what is to be appended, as a full disk does."""
+        return self.chance(self._refusals)
 
     async def nap(self) -> None:
         """Let others go on for a while, or for long."""
@@ -91,7 +98,7 @@ class World:
         async with anyio.create_task_group() as self.tasks:
             for _ in range(self.random.randint(1, 2)):
                 self._add_runtime()
-            self.tasks.start_soon(self._keep_daemon, self.random.choice([0, 0, 1, 1, 2, 3]))
+            self.tasks.start_soon(self._keep_daemon, self._crashes)
             self.tasks.start_soon(self._kill_runtimes, self.random.choice([0, 0, 0, 1, 2]))
             async with anyio.create_task_group() as clients:
                 for number in range(self.random.randint(1, 4)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import anyio
 import structlog
 
+from arp_daemon.store import OutOfOrderError
 from arp_service.sqlite import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -37,18 +38,58 @@ def whole(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[
     return shielded
 
 
-async def keep_trying(write: Callable[[], Awaitable[None]], stop: Stop) -> None:
+async def keep_trying(write: Callable[[], Awaitable[None]], stop: Stop) -> bool:
     """Write what has happened; it cannot be taken back, so a store that refuses is asked again.
 
-    When the process closes meanwhile, the next daemon finds the store as it was, and asks the instances.
+    False when the process closes meanwhile: the next daemon finds the store as it was, and asks the instances.
     """
     while True:
         try:
             await write()
         except StoreUnavailableError as exc:
             _log.error("store_refuses", error=exc.message)
-            if stop.closing.is_set():
-                return
-            await anyio.sleep(_STORE_RETRY_S)
         else:
-            return
+            return True
+        if stop.closing.is_set():
+            return False
+        await anyio.sleep(_STORE_RETRY_S)
+
+
+class Ledger:
+    """Writes what has happened to runs, the events of each in order, whatever the store refuses."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._refused: set[object] = set()
+        """A mark for each write that is tried again."""
+        self._gave_up = False
+
+    async def write(self, write: Callable[[], Awaitable[None]]) -> bool:
+        """Whether it was written. Once one was given up, as the process closes, no other is made: it may rest on it.
+
+        Raises:
+            OutOfOrderError: what it rests on was never to be stored.
+        """
+        if self._gave_up:
+            return False
+        mark = object()
+        try:
+            is_written = await keep_trying(lambda: self._try(write, mark), self._stop)
+        finally:
+            self._refused.discard(mark)
+        self._gave_up |= not is_written
+        return is_written
+
+    async def _try(self, write: Callable[[], Awaitable[None]], mark: object) -> None:
+        """One that comes before an earlier one of its run, because that was refused, is refused, too."""
+        others_were = bool(self._refused - {mark})
+        try:
+            await write()
+        except StoreUnavailableError:
+            self._refused.add(mark)
+            raise
+        except OutOfOrderError as exc:
+            if not (others_were or self._refused - {mark}):
+                raise
+            self._refused.add(mark)
+            raise StoreUnavailableError("What comes before it was refused.") from exc

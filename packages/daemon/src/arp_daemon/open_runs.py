@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from arp_daemon.deadlines import Deadlines
 from arp_daemon.done_so_far import read_done_so_far
-from arp_daemon.durable import keep_trying, whole
+from arp_daemon.durable import Ledger, whole
 from arp_daemon.errors import CorruptRecordError
 from arp_daemon.failures import canceled, instance_lost, runtime_error, time_over
 from arp_daemon.intake import Taken, take, take_end
@@ -33,7 +33,7 @@ from arp_service.ids import new_id
 from arp_service.info import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from arp_daemon.ceilings import Ceilings
     from arp_daemon.run_queue import RunQueue
@@ -60,10 +60,10 @@ class OpenRuns:
     def __init__(self, store: Store, queue: RunQueue, stop: Stop) -> None:
         self._store = store
         self._queue = queue
-        self._stop = stop
         self._open: dict[str, OpenRun] = {}
         self._by_token: dict[str, OpenRun] = {}
         self._deadlines = Deadlines()
+        self._ledger = Ledger(stop)
         self.on_end: Callable[[OpenRun, bool], None] = lambda _run, _at_instance: None
         """Called when a run has ended; True when its instance may still be working on it."""
         self.redactor = Redactor()
@@ -145,7 +145,7 @@ class OpenRuns:
             Attempt(r.position, r.attempt, str(r.token), instance_id, r.next_seq, now, deadline_at=r.deadline_at)
             for r in runs
         ]
-        await self._keep_trying(lambda: self._store.start_attempts(attempts))
+        await self._ledger.write(lambda: self._store.start_attempts(attempts))
         for run, attempt in zip(runs, attempts, strict=True):
             run.state = RunState.RUNNING
             run.started_at = run.started_at or now
@@ -160,7 +160,7 @@ class OpenRuns:
         self._forget_token(run)
         if run.attempt:
             end = AttemptEnd(run.position, run.attempt, utc_now(), reason)
-            await self._keep_trying(lambda: self._store.append(Append([], attempt_ends=[end])))
+            await self._ledger.write(lambda: self._store.append(Append([], attempt_ends=[end])))
         if run.cancel_requested:
             await self.end_canceled(run)
         elif not run.ended:
@@ -196,7 +196,8 @@ class OpenRuns:
             [lost],
             attempt_ends=[AttemptEnd(run.position, run.attempt, now, _LOST)],
         )
-        await self._keep_trying(lambda: self._store.append(batch))
+        if not await self._ledger.write(lambda: self._store.append(batch)):
+            return
         run.show([lost])
         if run.cancel_requested:
             await self.end_canceled(run)
@@ -292,7 +293,8 @@ class OpenRuns:
     async def _put(self, taken: list[tuple[OpenRun, Taken]], cursor: Cursor | None = None) -> None:
         """Store what was taken in, then show it."""
         batch = Append([one.events for _, one in taken], [one.end for _, one in taken if one.end is not None], cursor)
-        await self._keep_trying(lambda: self._store.append(batch))
+        if not await self._ledger.write(lambda: self._store.append(batch)):
+            return
         shown: dict[OpenRun, list[StoredEvents]] = {}
         for run, one in taken:
             shown.setdefault(run, []).append(one.events)
@@ -315,9 +317,6 @@ class OpenRuns:
         if run.token is not None:
             self._by_token.pop(run.token, None)
         run.changed.notify()
-
-    async def _keep_trying(self, write: Callable[[], Awaitable[None]]) -> None:
-        await keep_trying(write, self._stop)
 
 
 def _canceled(run: OpenRun) -> RunResult:

@@ -1,7 +1,7 @@
 """The daemon's durable record, behind one protocol."""
 
 from arp_daemon.store.presence import StoreDamagedError
-from arp_daemon.store.protocol import Store
+from arp_daemon.store.protocol import OutOfOrderError, Store
 from arp_daemon.store.records import (
     ALL_RUNS,
     Append,
@@ -28,6 +28,7 @@ __all__ = [
     "Cursor",
     "InstanceRecord",
     "NewRun",
+    "OutOfOrderError",
     "ProfileRecord",
     "RunEnd",
     "RunFilter",

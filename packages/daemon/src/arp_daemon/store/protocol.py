@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     )
 
 
+class OutOfOrderError(Exception):
+    """Events are not the next ones of their run. Those before them may have been refused, and not be stored yet."""
+
+
 class Store(Protocol):
     """Runs, their events and attempts, profiles and instances."""
 
@@ -44,7 +48,11 @@ class Store(Protocol):
         """Record hand-overs and set their runs running. Called before anything is sent to an instance."""
 
     async def append(self, batch: Append) -> None:
-        """Add events, end runs and attempts, and move a relay's cursor, all or nothing."""
+        """Add events, end runs and attempts, and move a relay's cursor, all or nothing.
+
+        Raises:
+            OutOfOrderError: the events of a run do not go on where those that are stored end.
+        """
 
     async def request_cancel(self, positions: list[int], at: datetime) -> None:
         """Remember that runs are to be canceled."""

@@ -32,15 +32,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 UPDATE attempts SET ended_at = ?, outcome = ? WHERE position = ? AND attempt = ? AND ended_at IS NULL;
 
 -- append_events --
--- Add the next run events; fails if the first is not the next one.
-INSERT INTO run_events (position, seq, type, event, sum, count)
-VALUES (
-    ?1,
-    iif(
-        ?2 = coalesce((SELECT seq + count FROM run_events WHERE position = ?1 ORDER BY seq DESC LIMIT 1), 0), ?2, NULL
-    ),
-    ?3, ?4, ?5, ?6
-);
+-- Add run events.
+INSERT INTO run_events (position, seq, type, event, sum, count) VALUES (?, ?, ?, ?, ?, ?);
 
 -- end_run --
 -- End a run, once.

@@ -13,6 +13,7 @@ import structlog
 from arp_daemon.errors import CorruptRecordError
 from arp_daemon.store.listing import Listing
 from arp_daemon.store.presence import cannot_open, check_file, marked_open
+from arp_daemon.store.protocol import OutOfOrderError
 from arp_daemon.store.records import (
     ALL_RUNS,
     Append,
@@ -117,7 +118,7 @@ class SqliteStore:
 
     async def append(self, batch: Append) -> None:
         """See `Store`."""
-        events = [events_row(some) for some in batch.events]
+        events, firsts = [events_row(some) for some in batch.events], _first_seqs(batch.events)
         ends = [end_row(end) for end in batch.ends]
         last_attempts = [
             (to_microseconds(e.ended_at), e.state.value, e.said, e.position, e.position) for e in batch.ends
@@ -125,6 +126,9 @@ class SqliteStore:
         attempt_ends = [(to_microseconds(e.ended_at), e.outcome, e.position, e.attempt) for e in batch.attempt_ends]
 
         def work(db: sqlite3.Connection) -> None:
+            for position, seq in firsts.items():
+                if _count_events(db, position) != seq:
+                    raise OutOfOrderError(f"event {seq} of the run at {position} is not the next one")
             db.executemany(_Q["append_events"], events)
             db.executemany(_Q["end_run"], ends)
             db.executemany(_Q["end_last_attempt"], last_attempts)
@@ -188,7 +192,7 @@ class SqliteStore:
 
     async def count_events(self, position: int) -> int:
         """See `Store`."""
-        return int((await self._rows("count_events", position))[0][0])
+        return await self._database.read(lambda db: _count_events(db, position))
 
     async def put_profile(self, profile: ProfileRecord) -> None:
         """See `Store`."""
@@ -242,6 +246,22 @@ class SqliteStore:
                 _log.error("record_damaged", error=exc.message)
                 self._damaged.add(exc.message)
             raise
+
+
+def _first_seqs(batch: list[StoredEvents]) -> dict[int, int]:
+    """The seq with which the events of each run begin, by the run's position; they go on from there."""
+    first: dict[int, int] = {}
+    after: dict[int, int] = {}
+    for events in batch:
+        first.setdefault(events.position, events.seq)
+        if after.get(events.position, events.seq) != events.seq:
+            raise OutOfOrderError(f"event {events.seq} of the run at {events.position} is not the next one")
+        after[events.position] = events.next_seq
+    return first
+
+
+def _count_events(db: sqlite3.Connection, position: int) -> int:
+    return int(db.execute(_Q["count_events"], (position,)).fetchone()[0])
 
 
 def _insert_run(db: sqlite3.Connection, run: NewRun, row: dict[str, Any]) -> RunRecord | None:
