@@ -129,13 +129,13 @@ async def serve(
 def _collect_seldom() -> None:
     """A full collection holds everything up: let it leave out what has been imported, and come seldom.
 
-    Nearly all garbage is freed without it, and what is left in cycles is mostly young. A fork of a warm process, which
-    has collected and frozen what it made, has little to collect: that would write to more memory than it could free.
+    Nearly all garbage is freed without it, and what is left in cycles is mostly young. A fork of a process that has
+    served before has little to collect: to do so would write to more memory than it could free.
     """
-    if not gc.get_freeze_count():
+    if gc.get_threshold() != _COLLECT_THRESHOLDS:
         gc.collect()
+        gc.set_threshold(*_COLLECT_THRESHOLDS)
     gc.freeze()
-    gc.set_threshold(*_COLLECT_THRESHOLDS)
 
 
 async def _serve_until_drained(
