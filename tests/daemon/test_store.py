@@ -12,12 +12,14 @@ from arp_daemon.store import (
     Append,
     Attempt,
     AttemptEnd,
+    Claim,
     Cursor,
     InstanceRecord,
     NewRun,
     OutOfOrderError,
     ProfileRecord,
     RunEnd,
+    RunFilter,
     RunRecord,
     Store,
     StoredEvents,
@@ -84,6 +86,22 @@ async def test_an_attempt_sets_the_run_running_and_keeps_its_first_start(store: 
     assert (found.state, found.started_at, found.instance_id, found.attempt) == (RunState.RUNNING, _NOW, "i2", 2)
     ended = Attempt(run.position, 1, "r1", "i1", 0, _NOW, later, "refused")
     assert await store.list_attempts(run.position) == [ended, second]
+
+
+async def test_a_run_can_come_in_claimed(store: Store) -> None:
+    """It is running from the first, with its first attempt; where its id is taken there is no attempt either."""
+    claim = Claim("i1", _NOW + timedelta(seconds=1), _NOW + timedelta(seconds=9))
+    new = NewRun("r1", b"{}", _NOW, claim=claim)
+    assert (await _add(store, "r0")).state is RunState.QUEUED
+    [record, none] = await store.insert_runs([new, new])
+    assert none is None
+    assert record is not None
+    assert (record.state, record.instance_id, record.attempt) == (RunState.RUNNING, "i1", 1)
+    assert (record.created_at, record.started_at) == (_NOW, claim.claimed_at)
+    assert await store.find_run("r1") == record
+    attempt = Attempt(record.position, 1, "r1", "i1", 0, claim.claimed_at, deadline_at=claim.deadline_at)
+    assert await store.list_attempts(record.position) == [attempt]
+    assert [run.run_id for run in await store.list_runs(9, None, RunFilter((RunState.RUNNING,)))] == ["r1"]
 
 
 async def test_events_and_the_end_are_recorded_together(store: Store) -> None:

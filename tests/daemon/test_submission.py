@@ -142,6 +142,23 @@ async def test_a_batch_has_bounds_and_no_key(shared_daemon: RunningDaemon) -> No
 
 
 @pytest.mark.own_daemon
+async def test_a_run_that_finds_a_slot_is_running_in_its_answer_and_outlives_the_daemon(daemon: RunningDaemon) -> None:
+    """Claimed with the same commit, it is not queued; a daemon that is killed at once leaves it to the next one."""
+    await daemon.end(await daemon.submit("What is 1+1?"))
+    for number in range(2):
+        status = (await _submit(daemon, {**_ADD, "run_id": f"r-{number}"})).json()
+        assert status["state"] == "running"
+        assert status["runtime_instance_id"] == (await daemon.instances())[0]["instance_id"]
+        await daemon.kill()
+        await daemon.start()
+        end = await daemon.end(f"r-{number}")
+        assert (end["state"], end["started_at"]) == ("succeeded", status["started_at"])
+        types = [entry["type"] for entry in (await daemon.get(f"/v1/runs/r-{number}/trace"))["events"]]
+        assert types[:2] == ["run.queued", "run.dispatched"]
+        assert types.count("run.dispatched") == 1
+
+
+@pytest.mark.own_daemon
 async def test_a_batch_outlives_the_daemon(daemon: RunningDaemon) -> None:
     """Answered means stored: what a daemon that is killed at once had taken, the next one finishes."""
     runs = [{"run_id": f"b-{n}", "input": {"goal": "What is 1+1?"}} for n in range(250)]

@@ -15,6 +15,7 @@ from arp_daemon.instance import BATCH, EVENTS, Instance, InstanceFacts
 from arp_daemon.open_runs import OpenRuns
 from arp_daemon.run_queue import RunQueue
 from arp_daemon.runs import RunManager
+from arp_daemon.slots import Slots
 from arp_daemon.submission import Submissions
 from arp_model import InstanceState
 from arp_service.stopping import Stop
@@ -41,9 +42,9 @@ class CrashingDaemon:
         self._store = MemoryStore(world.disk, self._pace, world.refuses)
         self._open_runs = OpenRuns(self._store, self._queue, self._stop)
         self.runs = RunManager(self._store, self._open_runs)
-        self.submissions = Submissions(self._store, self.runs, self._open_runs, cast("Any", _EverybodyIn()))
         self._tasks: TaskGroup
         self.dispatcher: Dispatcher
+        self.submissions: Submissions
 
     async def run(self, tasks: TaskGroup) -> None:
         """Start as the real one does, and go on until the crash."""
@@ -59,6 +60,9 @@ class CrashingDaemon:
             tasks,
             self._stop,
         )
+        everybody = cast("Any", EverybodyIn())
+        slots = Slots(self.dispatcher, self._queue)
+        self.submissions = Submissions(self._store, self.runs, self._open_runs, everybody, slots)
         self._open_runs.on_end = self.dispatcher.on_end
         self.dispatcher.expect(await self._open_runs.load())
         for instance_id, runtime in world.runtimes.items():
@@ -110,7 +114,7 @@ class CrashingDaemon:
             raise CrashedError
 
 
-class _EverybodyIn:
+class EverybodyIn:
     def hold(self, *_args: object) -> None:
         """See `Admission`."""
 

@@ -25,6 +25,7 @@ from arp_daemon.store import (
     RunRecord,
     RunSummary,
     StoredEvents,
+    new_record,
 )
 from arp_daemon.store.records import ALL_RUNS
 from arp_model import RunState
@@ -95,15 +96,9 @@ class MemoryStore:
         if run.run_id in ids or run.idempotency_key in keys:
             return None
         latest = max((r.created_at for r in disk.runs.values()), default=run.created_at)
-        record = RunRecord(
-            position=len(disk.runs) + 1,
-            run_id=run.run_id,
-            state=RunState.QUEUED,
-            created_at=max(run.created_at, latest),
-            request=run.request,
-            runtime_profile=run.runtime_profile,
-            idempotency_key=run.idempotency_key,
-        )
+        record = new_record(run, len(disk.runs) + 1, max(run.created_at, latest))
+        if run.claim is not None:
+            disk.attempts[record.position].append(run.claim.attempt(record.position, record.run_id))
         disk.labels[record.position] = run.labels
         disk.put(record)
         return record

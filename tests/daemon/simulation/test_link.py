@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
-from anyio.lowlevel import checkpoint
 
 import arp_daemon.link
 from arp_daemon.address import Address
@@ -17,14 +16,14 @@ from arp_daemon.instance import BATCH, Instance, InstanceFacts
 from arp_daemon.link import Link
 from arp_daemon.open_run import OpenRun, Phase
 from arp_daemon.open_runs import OpenRuns
-from arp_daemon.relay import Outcome, Unknown
 from arp_daemon.run_queue import RunQueue
 from arp_daemon.selector import Selector
 from arp_daemon.store import NewRun
 from arp_daemon.wire_events import WireEvent
-from arp_model import InstanceState, RunEventType, RunState, RunStatus
+from arp_model import InstanceState, RunEventType
 from arp_service.info import utc_now
 from arp_service.stopping import Stop
+from daemon.simulation.gated import Gate, GatedRuntime
 from daemon.simulation.memory_store import Disk, MemoryStore
 
 if TYPE_CHECKING:
@@ -33,57 +32,16 @@ if TYPE_CHECKING:
     from arp_model import RunResult
 
 
-class _Gate:
-    """Opens when it is told to; until then whoever comes waits."""
-
-    def __init__(self) -> None:
-        self.open = anyio.Event()
-        self.open.set()
-
-    def close(self) -> None:
-        self.open = anyio.Event()
-
-    async def __call__(self) -> None:
-        await self.open.wait()
-        await checkpoint()
-
-
-class _Runtime:
-    """One instance: it is sent runs, and its answers wait behind a gate."""
-
-    def __init__(self) -> None:
-        self.gate = _Gate()
-        self.sent: list[str] = []
-        self.stopped: list[str] = []
-
-    async def __aenter__(self) -> _Runtime:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        return
-
-    async def hand_over(self, _request: bytes, token: str) -> Outcome:
-        self.sent.append(token)
-        await self.gate()
-        return Unknown("the answer is lost")
-
-    async def cancel_run(self, run_id: str) -> RunStatus:
-        self.stopped.append(run_id)
-        return RunStatus(run_id=run_id, state=RunState.RUNNING)
-
-    async def get_run_status(self, run_id: str) -> RunStatus:
-        return RunStatus(run_id=run_id, state=RunState.CANCELED)
-
-
 class _Scene:
     """A link to one instance, as the dispatcher has it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.runtime, self.disk_gate = _Runtime(), _Gate()
+        self.runtime, self.disk_gate = GatedRuntime(), Gate()
         monkeypatch.setattr(arp_daemon.link, "Relay", lambda _address: self.runtime)
         monkeypatch.setattr(arp_daemon.link, "runtime_client", lambda _address: self.runtime)
         self.store = MemoryStore(Disk(), self.disk_gate)
         self.queue = RunQueue()
+        self.killed: list[Instance] = []
         self.open_runs = OpenRuns(self.store, self.queue, Stop())
         self.link = self.new_link("i0")
 
@@ -92,7 +50,7 @@ class _Scene:
             instance_id=instance_id, address=Address("http://127.0.0.1:1"), managed=True, features=[BATCH]
         )
         instance = Instance(facts, InstanceState.READY)
-        return Link(instance, self.open_runs, self.queue, lambda: None, lambda _instance: None)
+        return Link(instance, self.open_runs, self.queue, lambda: None, self.killed.append)
 
     async def queued(self, run_id: str, request: bytes = b'{"input":{"goal":"x"}}') -> OpenRun:
         """A run that waits."""
@@ -209,3 +167,17 @@ async def test_an_instance_that_goes_takes_no_run_that_was_given_to_another(
         await wait_all_tasks_blocked()
     assert scene.runtime.sent == []
     assert (run.phase, run.instance_id) == (Phase.ASSIGNED, "i1")
+
+
+async def test_an_instance_that_is_stuck_is_killed_when_its_last_other_run_ends_by_itself(scene: _Scene) -> None:
+    """Not before: nothing is lost by it then."""
+    instance, stuck, other = scene.link.instance, await scene.queued("r1"), await scene.queued("r2")
+    for run in (stuck, other):
+        instance.assign(run)
+    async with scene.running():
+        instance.stick(stuck)
+        await wait_all_tasks_blocked()
+        assert scene.killed == []
+        instance.release(other)
+        await wait_all_tasks_blocked()
+        assert scene.killed == [instance]

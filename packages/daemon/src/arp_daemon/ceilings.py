@@ -13,6 +13,8 @@ from arp_model import RunRequest, RunRequestLimits
 from arp_service.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from arp_daemon.exec_spec import AnyExec
 
 
@@ -64,15 +66,21 @@ class Ceilings:
         run.limits = limits
         return run.to_json()
 
-    def time_for(self, request: bytes) -> timedelta | None:
-        """How long the run may take, by its own limit or the ceiling. None: as long as it likes."""
-        limits = _decoder.decode(request).limits
+    def deadline(self, limits: RunRequestLimits | UnsetType, began_at: datetime) -> datetime | None:
+        """When a run's time is over, by its own limit or the ceiling. None: it may take as long as it likes."""
         timeout_ms = self.timeout_ms if limits is UNSET or limits.timeout_ms is UNSET else limits.timeout_ms
-        return None if timeout_ms is None or timeout_ms > _MAX_TIMEOUT_MS else timedelta(milliseconds=timeout_ms)
+        if timeout_ms is None or timeout_ms > _MAX_TIMEOUT_MS:
+            return None
+        return began_at + timedelta(milliseconds=timeout_ms)
 
     def _given(self) -> dict[str, int]:
         every = {"timeout_ms": self.timeout_ms, "max_steps": self.max_steps, "max_tokens": self.max_tokens}
         return {name: ceiling for name, ceiling in every.items() if ceiling is not None}
+
+
+def limits_of(request: bytes) -> RunRequestLimits | UnsetType:
+    """The limits of a stored request."""
+    return _decoder.decode(request).limits
 
 
 def ceilings_of(spec: AnyExec | None) -> Ceilings:

@@ -34,6 +34,7 @@ from arp_daemon.rolling_restart import RollingRestarts
 from arp_daemon.run_queue import RunQueue
 from arp_daemon.run_traces import RunTraces
 from arp_daemon.runs import RunManager
+from arp_daemon.slots import Slots
 from arp_daemon.starter import Starter
 from arp_daemon.store import open_sqlite_store
 from arp_daemon.submission import Submissions
@@ -86,7 +87,7 @@ class Daemon:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._end_when_hurried)
             async with self.stop.grace(self.settings.drain_grace_s):
-                while any(instance.assigned for instance in self.instances.all()):
+                while any(instance.load for instance in self.instances.all()):
                     await self.queue.changed.wait()
             await self.instances.stop_managed()
             with anyio.move_on_after(_SETTLE_S):
@@ -135,8 +136,9 @@ async def _take_up(
     matcher = Matcher(instances, profiles)
     open_runs = OpenRuns(store, queue, stop)
     runs = RunManager(store, open_runs)
-    submissions = Submissions(store, runs, open_runs, Admission(matcher, profiles, queue, settings.max_queued_bytes))
     dispatcher = Dispatcher(runs, open_runs, queue, instances, profiles, matcher, tasks, stop)
+    admission = Admission(matcher, profiles, queue, settings.max_queued_bytes)
+    submissions = Submissions(store, runs, open_runs, admission, Slots(dispatcher, queue))
     pool = PoolKeeper(profiles, instances, creator, matcher, open_runs, queue, stop)
     open_runs.on_end, open_runs.redactor = dispatcher.on_end, preparation.redactor
 

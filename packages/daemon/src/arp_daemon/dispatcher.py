@@ -132,14 +132,32 @@ class Dispatcher:
             link.cut()
             runs = list(instance.assigned.values())
             instance.assigned.clear()
-            self._settling += 1
-            self._tasks.start_soon(self._settle, instance, runs)
+            self._settle_soon(instance, runs)
         self._queue.changed.notify()
 
     async def wait_settled(self) -> None:
         """Return when the runs of all instances that are gone have been queued again or ended."""
         while self._settling:
             await self._queue.changed.wait()
+
+    def next_link(self, selector: Selector) -> Link | None:
+        """The link of the instance that a run which is just being accepted may go to at once, if there is one.
+
+        None where the run has to wait, or where another one, that came before it, waits for the same slot.
+        """
+        if self._stop.requested.is_set():
+            return None
+        instance = next(by_load([link.instance for link in self._admitted(selector)]), None)
+        if instance is None or self._queue.has_any_for(instance):
+            return None
+        return self._links[instance.instance_id]
+
+    def begin(self, run: OpenRun, link: Link) -> None:
+        """Have a run sent that was claimed when it was accepted; where the instance has gone meanwhile, queue it."""
+        if self._links.get(link.instance.instance_id) is link:
+            link.give(run)
+        else:
+            self._settle_soon(link.instance, [run])
 
     def on_end(self, run: OpenRun, at_instance: bool) -> None:
         """A run has ended: its slot is free. Where its instance may still work on it, that is stopped first."""
@@ -149,14 +167,20 @@ class Dispatcher:
                 link.stop_work(run)
             else:
                 link.instance.release(run)
-        self._queue.changed.notify()
+            self.on_slot(link.instance)
+        else:
+            self._queue.changed.notify()
+
+    def on_slot(self, instance: Instance) -> None:
+        """An instance has another number of free slots: that matters to those who wait, and where it is or was idle."""
+        if len(self._queue) or instance.load <= 1:
+            self._queue.changed.notify()
 
     # ---------------------------------------------------------------------------------------------------------
 
     def _assign(self, selector: Selector) -> None:
         """Never waits: what is slow for one selector keeps no other waiting."""
-        staying = [link for link in self._links.values() if not link.instance.leaving]
-        admitted = [link for link in staying if selector.admits(link.instance)]
+        admitted = self._admitted(selector)
         if not admitted:
             self._check_hope(selector)
         # Where they end before the queue does, the pool keeper starts another one, if there may be one.
@@ -164,6 +188,10 @@ class Dispatcher:
             if not self._queue.waiting(selector):
                 return
             self._links[instance.instance_id].give(self._queue.take(selector))
+
+    def _admitted(self, selector: Selector) -> list[Link]:
+        staying = [link for link in self._links.values() if not link.instance.leaving]
+        return [link for link in staying if selector.admits(link.instance)]
 
     def _check_hope(self, selector: Selector) -> None:
         """Runs that wait for what can never come are told so: their instance or profile has been deleted."""
@@ -182,6 +210,10 @@ class Dispatcher:
 
     def _kill(self, instance: Instance) -> None:
         self._tasks.start_soon(self._instances.kill, instance, "it does not stop its work on runs")
+
+    def _settle_soon(self, instance: Instance, runs: list[OpenRun]) -> None:
+        self._settling += 1
+        self._tasks.start_soon(self._settle, instance, runs)
 
     async def _settle(self, instance: Instance, runs: list[OpenRun]) -> None:
         retries = retries_of(self._profiles.exec_of(instance.runtime_profile))

@@ -91,6 +91,8 @@ class Instance:
         self.assigned: dict[str, OpenRun] = {}
         self.stuck: set[str] = set()
         """Ids of runs that it was told to stop, and works on all the same."""
+        self.held_slots = 0
+        """Slots of runs that are just being stored as claimed for it."""
         self.paused = False
         """It said that it is busy: nothing for a moment."""
         self.error: str | None = None
@@ -101,7 +103,7 @@ class Instance:
         """When its last run ended, by the event loop's clock."""
         self.exited: Exited | None = None
         self.changed = Changed()
-        """Runs were assigned or ended, or the state changed."""
+        """It has no run any more, or one less beside what it is stuck with, or the state changed."""
 
     @property
     def instance_id(self) -> str:
@@ -137,8 +139,8 @@ class Instance:
 
     @property
     def load(self) -> int:
-        """How many runs it has."""
-        return len(self.assigned)
+        """How many runs it has, or is about to have."""
+        return len(self.assigned) + self.held_slots
 
     @property
     def free_slots(self) -> int:
@@ -164,7 +166,16 @@ class Instance:
     def assign(self, run: OpenRun) -> None:
         """Give it a run."""
         self.assigned[run.run_id] = run
-        self.changed.notify()
+
+    def hold_slot(self) -> None:
+        """Keep a slot for a run that is being stored."""
+        self.held_slots += 1
+
+    def give_slot_back(self) -> None:
+        """Keep it no longer: the run has been assigned, or is none."""
+        self.held_slots -= 1
+        if not self.load:
+            self.changed.notify()
 
     def release(self, run: OpenRun) -> None:
         """Free the slot of a run."""
@@ -173,7 +184,8 @@ class Instance:
         self.stuck.discard(run.run_id)
         if not self.assigned:
             self.idle_since = anyio.current_time()
-        self.changed.notify()
+        if self.stuck or not self.load:
+            self.changed.notify()
 
     def stick(self, run: OpenRun) -> None:
         """It does not stop its work on a run: it gets no more of them."""

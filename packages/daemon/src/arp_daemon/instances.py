@@ -152,7 +152,7 @@ class InstanceManager:
             instance.lifecycle = InstanceState.STOPPING
             instance.changed.notify()
         with anyio.move_on_after(grace_s):
-            while self.has(instance) and (instance.assigned or instance.lifecycle is InstanceState.STOPPING):
+            while self.has(instance) and (instance.load or instance.lifecycle is InstanceState.STOPPING):
                 await instance.changed.wait()
         if self.has(instance):
             await self.discard(instance)

@@ -23,6 +23,7 @@ from arp_daemon.instance import BATCH, EVENTS
 from arp_daemon.open_run import OpenRun, Phase
 from arp_daemon.questions import Questions, UnknownRunError
 from arp_daemon.relay import Accepted, Refused, Relay, Unknown
+from arp_daemon.store import Claim
 from arp_daemon.transport import runtime_client
 from arp_daemon.wire_events import ProtocolError
 from arp_daemon.work_stop import WorkStop
@@ -31,8 +32,10 @@ from arp_service.changed import Changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from anyio.abc import TaskGroup
+    from msgspec import UnsetType
 
     from arp_daemon.exec_spec import AnyExec
     from arp_daemon.instance import Instance
@@ -52,6 +55,8 @@ _MAX_REFUSALS = 3
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 15.0
 # A hung instance is noticed before this.
 _ASK_FOR_S = 20.0
+# A run that can be sent waits no longer than this for those that are just being stored.
+_TOGETHER_S = 0.02
 _NO_TIME = timedelta(0)
 
 
@@ -84,12 +89,24 @@ class Link:
         self._unanswered: set[OpenRun] = set()
         """Sent, and the instance has not answered for them."""
         self._given = Changed()
+        self._given_back = 0
+        """How many slots that were held for it are held no longer."""
         self._pause_s = _FIRST_PAUSE_S
 
     # -- what the dispatcher asks ----------------------------------------------------------------------------
 
+    def claim(self, limits: RunRequestLimits | UnsetType, now: datetime) -> Claim:
+        """What is stored of a run that is accepted for this instance."""
+        return Claim(self.instance.instance_id, now, ceilings_of(self._spec()).deadline(limits, now))
+
+    def give_slot_back(self) -> None:
+        """A slot that was held for a run is held no longer."""
+        self.instance.give_slot_back()
+        self._given_back += 1
+        self._given.notify()
+
     def give(self, run: OpenRun) -> None:
-        """Take a run into the outbox."""
+        """Take a run into the outbox; one that was accepted for this instance has its token already."""
         run.phase = Phase.ASSIGNED
         run.instance_id = self.instance.instance_id
         self.instance.assign(run)
@@ -146,11 +163,23 @@ class Link:
 
     async def _send_for_ever(self) -> None:
         while True:
+            if self._outbox and self.instance.held_slots:
+                with anyio.move_on_after(_TOGETHER_S):
+                    await self._until_stored()
             batch = await self._next_batch()
             if batch:
                 await self._send(batch)
             else:
                 await self._given.wait()
+
+    async def _until_stored(self) -> None:
+        """Runs that are being stored for this instance now go along: one call for all of them costs as much as for one.
+
+        Those that begin to be stored meanwhile do not count; the store answers in the order in which it was asked.
+        """
+        last = self._given_back + self.instance.held_slots
+        while self._given_back < last:
+            await self._given.wait()
 
     async def _next_batch(self) -> list[OpenRun]:
         """Take from the outbox what fits into one call; what is not to be sent any more leaves it here."""
@@ -172,12 +201,14 @@ class Link:
         return batch
 
     async def _send(self, batch: list[OpenRun]) -> None:
-        """Claim the batch on the disk, then send it. A run that is sent again keeps its token.
+        """Claim on the disk what was not claimed when it was accepted, then send the batch. A run that is sent again
+        keeps its token.
 
         Where the instance has gone meanwhile, it has been decided what becomes of its runs: nothing here moves them on.
         """
         await checkpoint_if_cancelled()
-        await self._claim([run for run in batch if run.phase is Phase.ASSIGNED])
+        await self._claim([run for run in batch if run.phase is Phase.ASSIGNED and run.token is None])
+        await self._end_timed_out([run for run in batch if run.phase is Phase.ASSIGNED])
         await checkpoint_if_cancelled()
         batch = [run for run in batch if not run.ended]
         if BATCH in self.instance.features and len(batch) > 1:
@@ -193,6 +224,8 @@ class Link:
     async def _claim(self, runs: list[OpenRun]) -> None:
         if runs:
             await self._runs.start_attempts(runs, self.instance.instance_id, ceilings_of(self._spec()))
+
+    async def _end_timed_out(self, runs: list[OpenRun]) -> None:
         for run in [run for run in runs if run.time_left == _NO_TIME]:
             await self._runs.end_timed_out(run)
 

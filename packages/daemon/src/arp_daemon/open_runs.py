@@ -16,6 +16,7 @@ import anyio
 import structlog
 from msgspec import UNSET
 
+from arp_daemon.ceilings import limits_of
 from arp_daemon.deadlines import Deadlines
 from arp_daemon.done_so_far import read_done_so_far
 from arp_daemon.durable import Ledger, whole
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from arp_daemon.ceilings import Ceilings
     from arp_daemon.run_queue import RunQueue
     from arp_daemon.selector import Selector
-    from arp_daemon.store import RunRecord, Store
+    from arp_daemon.store import Claim, RunRecord, Store
     from arp_daemon.wire_events import ProtocolError, WireEvent
     from arp_model import ErrorDetail
     from arp_service.stopping import Stop
@@ -108,10 +109,15 @@ class OpenRuns:
             self._queue.put(run)
         return run
 
-    def add(self, record: RunRecord, selector: Selector) -> OpenRun:
-        """Take in a run that has just been stored, and queue it."""
+    def add(self, record: RunRecord, selector: Selector, claim: Claim | None = None) -> OpenRun:
+        """Take in a run that has just been stored. It is queued, or, where it was claimed, to be given to its link."""
         run = self._open[record.run_id] = OpenRun(record, selector)
-        self._queue.put(run)
+        if claim is None:
+            self._queue.put(run)
+        else:
+            run.phase, run.token = Phase.ASSIGNED, run.run_id
+            self._by_token[run.run_id] = run
+            self._set_time(run, claim.attempt(run.position, run.run_id))
         return run
 
     @whole
@@ -136,8 +142,8 @@ class OpenRuns:
             self._forget_token(run)
             run.attempt += 1
             run.token = run.run_id if run.attempt == 1 else new_id("run")
-            time = ceilings.time_for(run.request) if run.attempt == 1 else None
-            run.deadline_at = run.deadline_at if time is None else now + time
+            if run.attempt == 1:
+                run.deadline_at = ceilings.deadline(limits_of(run.request), now)
             run.instance_id = instance_id
             run.expected_seq, run.last_sum = 0, None
             self._by_token[run.token] = run

@@ -244,7 +244,7 @@ class PoolKeeper:
 
     def _is_idle(self, instance: Instance) -> bool:
         """Whether it has no run, and none waits that it could be given, now or when it is less busy."""
-        if instance.lifecycle is not InstanceState.READY or instance.assigned:
+        if instance.lifecycle is not InstanceState.READY or instance.load:
             return False
         return not any(s.admits(instance) for s in self._queue.selectors() if self._queue.waiting(s))
 

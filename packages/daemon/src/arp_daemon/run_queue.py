@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arp_daemon.open_run import OpenRun
-    from arp_daemon.selector import Selector
+    from arp_daemon.selector import Candidate, Selector
 
 # A heap is made anew when most of its places are of runs that were taken out, and no earlier than this.
 _TIDY_FROM = 64
@@ -56,9 +57,24 @@ class RunQueue:
         """How large the requests are that wait, together."""
         self.changed = Changed()
         """Something was put, or a slot may be free: whoever assigns runs should look."""
+        self._coming: Counter[Selector] = Counter()
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
+
+    def expect(self, selector: Selector) -> None:
+        """A run is being stored that will be put, unless `expect_no_more` comes first."""
+        self._coming[selector] += 1
+
+    def expect_no_more(self, selector: Selector) -> None:
+        """It has been put, or was not stored."""
+        self._coming[selector] -= 1
+        if not self._coming[selector]:
+            del self._coming[selector]
+
+    def has_any_for(self, instance: Candidate) -> bool:
+        """Whether a run waits, or is about to, that could go to an instance."""
+        return any(selector.admits(instance) for selector in (*self._lines, *self._coming))
 
     def put(self, run: OpenRun) -> None:
         """Add a run at its place in the order of arrival."""

@@ -1,8 +1,9 @@
-"""Runs on their way in: placed, stored together, and queued; or recognized.
+"""Runs on their way in: placed, stored together, and begun or queued; or recognized.
 
 One run or a thousand, it takes the same steps: each gets a place in the queue, or is refused one, and those with a
-place are stored in one transaction. What is not taken by that, because its id or key is taken, or for want of a place,
-may be there already: only then it is looked for. Sent again, a run is the one that is there.
+place are stored in one transaction, claimed already where an instance has a slot for them. What is not taken by that,
+because its id or key is taken, or for want of a place, may be there already: only then it is looked for. Sent again, a
+run is the one that is there.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from arp_daemon.admission import Admission
+    from arp_daemon.link import Link
     from arp_daemon.open_runs import OpenRuns
     from arp_daemon.runs import RunManager
     from arp_daemon.selector import Selector
+    from arp_daemon.slots import Slots
     from arp_daemon.store import RunRecord, Store
 
 
@@ -59,11 +62,12 @@ class _Submission:
 class Submissions:
     """Accepts runs."""
 
-    def __init__(self, store: Store, runs: RunManager, open_runs: OpenRuns, admission: Admission) -> None:
+    def __init__(self, store: Store, runs: RunManager, open_runs: OpenRuns, admission: Admission, slots: Slots) -> None:
         self._store = store
         self._runs = runs
         self._open_runs = open_runs
         self._admission = admission
+        self._slots = slots
 
     async def submit(self, request: RunRequest, idempotency_key: str | None = None) -> RunStatus:
         """Accept a run: when this returns, it is on the disk.
@@ -121,13 +125,18 @@ class Submissions:
 
     @whole
     async def _accept(self, submissions: list[_Submission]) -> None:
-        """Once the store has them, they are queued, whatever becomes of the client."""
+        """Once the store has them, they are begun or queued, whatever becomes of the client."""
         if not submissions:
             return
-        records = await self._store.insert_runs([_new_run(submission) for submission in submissions])
-        for submission, record in zip(submissions, records, strict=True):
-            if record is not None:
-                submission.outcome = self._open_runs.add(record, submission.selector).status()
+        with self._slots.held([submission.selector for submission in submissions]) as links:
+            new = [_new_run(submission, link) for submission, link in zip(submissions, links, strict=True)]
+            records = await self._store.insert_runs(new)
+            for submission, link, one, record in zip(submissions, links, new, records, strict=True):
+                if record is not None:
+                    run = self._open_runs.add(record, submission.selector, one.claim)
+                    if link is not None:
+                        self._slots.begin(run, link)
+                    submission.outcome = run.status()
 
     async def _compare(self, submission: _Submission, record: RunRecord) -> RunStatus | ServiceError:
         """The run that is there, where it was made by an equal request."""
@@ -145,13 +154,15 @@ def _undecided(submissions: list[_Submission]) -> list[_Submission]:
     return [submission for submission in submissions if submission.outcome is None]
 
 
-def _new_run(submission: _Submission) -> NewRun:
-    metadata = submission.request.metadata
+def _new_run(submission: _Submission, link: Link | None) -> NewRun:
+    """`link`: to the instance that has a slot for it."""
+    metadata, now = submission.request.metadata, utc_now()
     return NewRun(
         run_id=submission.run_id,
         request=submission.body,
-        created_at=utc_now(),
+        created_at=now,
         runtime_profile=submission.selector.runtime_profile,
         labels={} if metadata is UNSET or metadata.labels is UNSET else metadata.labels,
         idempotency_key=submission.key,
+        claim=None if link is None else link.claim(submission.request.limits, now),
     )

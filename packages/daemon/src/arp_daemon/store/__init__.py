@@ -7,6 +7,7 @@ from arp_daemon.store.records import (
     Append,
     Attempt,
     AttemptEnd,
+    Claim,
     Cursor,
     InstanceRecord,
     NewRun,
@@ -16,6 +17,7 @@ from arp_daemon.store.records import (
     RunRecord,
     RunSummary,
     StoredEvents,
+    new_record,
     stored_together,
 )
 from arp_daemon.store.sqlite import open_sqlite_store
@@ -25,6 +27,7 @@ __all__ = [
     "Append",
     "Attempt",
     "AttemptEnd",
+    "Claim",
     "Cursor",
     "InstanceRecord",
     "NewRun",
@@ -37,6 +40,7 @@ __all__ = [
     "Store",
     "StoreDamagedError",
     "StoredEvents",
+    "new_record",
     "open_sqlite_store",
     "stored_together",
 ]

@@ -16,8 +16,26 @@ if TYPE_CHECKING:
 _TOGETHER, _TOGETHER_BYTES = 100, 32 * 1024
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """The first attempt of a run that is accepted for an instance which has a free slot: the run is running at once.
+
+    `deadline_at` is when the run's time is over.
+    """
+
+    instance_id: str
+    claimed_at: datetime
+    deadline_at: datetime | None = None
+
+    def attempt(self, position: int, run_id: str) -> Attempt:
+        """As it is stored of the run at a position."""
+        return Attempt(position, 1, run_id, self.instance_id, 0, self.claimed_at, deadline_at=self.deadline_at)
+
+
 class NewRun(msgspec.Struct, frozen=True):
-    """A run to be accepted. `runtime_profile` and `labels` are what it can be found by."""
+    """A run to be accepted. `runtime_profile` and `labels` are what it can be found by.
+
+    `claim`: it is accepted and claimed together, and never queued.
+    """
 
     run_id: str
     request: bytes
@@ -25,6 +43,7 @@ class NewRun(msgspec.Struct, frozen=True):
     runtime_profile: str | None = None
     labels: dict[str, str] = {}
     idempotency_key: str | None = None
+    claim: Claim | None = None
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +69,23 @@ class RunRecord(RunSummary, frozen=True, kw_only=True):
     result: bytes | None = None
     runtime_profile: str | None = None
     idempotency_key: str | None = None
+
+
+def new_record(run: NewRun, position: int, created_at: datetime) -> RunRecord:
+    """A run that has just been accepted, as stored."""
+    claim = run.claim
+    return RunRecord(
+        position=position,
+        run_id=run.run_id,
+        state=RunState.QUEUED if claim is None else RunState.RUNNING,
+        created_at=created_at,
+        started_at=None if claim is None else claim.claimed_at,
+        instance_id=None if claim is None else claim.instance_id,
+        request=run.request,
+        attempt=0 if claim is None else 1,
+        runtime_profile=run.runtime_profile,
+        idempotency_key=run.idempotency_key,
+    )
 
 
 class RunFilter(msgspec.Struct, frozen=True):

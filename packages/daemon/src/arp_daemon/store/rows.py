@@ -18,10 +18,11 @@ from arp_service.rows import checksum, find_time, to_microseconds, to_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from arp_daemon.store.records import NewRun, RunEnd
+    from arp_daemon.store.records import Claim, NewRun, RunEnd
 
 # Events that are read at once: however large they are, a reader costs no more memory.
 _PAGE_BYTES = 128 * 1024
+_QUEUED, _RUNNING = RunState.QUEUED.value, RunState.RUNNING.value
 
 
 @contextmanager
@@ -47,7 +48,15 @@ def new_run_row(run: NewRun) -> dict[str, Any]:
         "created_at": to_microseconds(run.created_at),
         "profile": run.runtime_profile,
         "key": run.idempotency_key,
+        **_claim_columns(run.claim),
     }
+
+
+def _claim_columns(claim: Claim | None) -> dict[str, Any]:
+    if claim is None:
+        return {"state": _QUEUED, "started_at": None, "instance_id": None, "attempt": 0}
+    started_at = to_microseconds(claim.claimed_at)
+    return {"state": _RUNNING, "started_at": started_at, "instance_id": claim.instance_id, "attempt": 1}
 
 
 def run_record(row: tuple[Any, ...]) -> RunRecord:

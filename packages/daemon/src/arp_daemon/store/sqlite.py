@@ -25,6 +25,7 @@ from arp_daemon.store.records import (
     RunRecord,
     RunSummary,
     StoredEvents,
+    new_record,
 )
 from arp_daemon.store.rows import (
     attempt_row,
@@ -43,7 +44,6 @@ from arp_daemon.store.rows import (
     stored_profile,
     whole_log,
 )
-from arp_model import RunState
 from arp_service.rows import to_microseconds, to_time
 from arp_service.sqlite import StoreUnavailableError, load_queries, open_database
 
@@ -269,16 +269,11 @@ def _insert_run(db: sqlite3.Connection, run: NewRun, row: dict[str, Any]) -> Run
     if taken is None:
         return None
     position, created_at = taken
-    db.executemany(_Q["insert_label"], [(name, value, position) for name, value in run.labels.items()])
-    return RunRecord(
-        position=position,
-        run_id=run.run_id,
-        state=RunState.QUEUED,
-        created_at=to_time(created_at),
-        request=run.request,
-        runtime_profile=run.runtime_profile,
-        idempotency_key=run.idempotency_key,
-    )
+    if run.labels:
+        db.executemany(_Q["insert_label"], [(name, value, position) for name, value in run.labels.items()])
+    if run.claim is not None:
+        db.execute(_Q["insert_attempt"], attempt_row(run.claim.attempt(position, run.run_id)))
+    return new_record(run, position, to_time(created_at))
 
 
 @contextmanager
