@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _FORKED: dict[str, Any] = {"driver": "runtime", "template": "arp_runtime.cli:main", "max": 1}
 
 
-@pytest.mark.own_daemon
 async def test_a_full_queue_refuses_and_has_room_again(daemon: RunningDaemon) -> None:
     """429 queue_full with Retry-After, nothing stored; one that waits already is the same run when it is sent again."""
     await daemon.put_profile("small", **_FORKED, concurrency=1, max_queued=2)
@@ -36,14 +35,13 @@ async def test_a_full_queue_refuses_and_has_room_again(daemon: RunningDaemon) ->
     assert refused.headers["Retry-After"]
     again = {"run_id": queued[0], "input": {"goal": "What is 1+1?"}, **select}
     assert (await daemon.client.post("/v1/runs", json=again)).json()["state"] == "queued"
-    assert len((await daemon.get("/v1/runs"))["runs"]) == 3
+    assert [run["run_id"] for run in (await daemon.get("/v1/runs?page_size=3"))["runs"]] == [*queued[::-1], first]
     await daemon.client.post(f"/v1/runs/{first}:cancel")
     for run_id in queued:
         await daemon.end(run_id)
     await daemon.end(await daemon.submit("What is 1+1?", **select))
 
 
-@pytest.mark.own_daemon
 async def test_a_queue_never_holds_more_than_it_may(daemon: RunningDaemon) -> None:
     """Of many submissions at once, alone and in a batch, exactly as many are taken as there is room for."""
     await daemon.put_profile("default", **_FORKED, concurrency=1, max_queued=5)

@@ -117,7 +117,6 @@ async def test_a_canceled_run_whose_instance_dies_is_canceled(daemon: RunningDae
     assert "attempt_lost" not in [e["data"].get("name") for e in await daemon.events(run_id)]
 
 
-@pytest.mark.own_daemon
 async def test_a_cancel_outlives_the_daemon(daemon: RunningDaemon) -> None:
     """Killed right after it was asked: the next one goes on with it."""
     await put_liar(daemon, "events", stop_grace_s=0.1)

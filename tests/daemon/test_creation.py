@@ -10,7 +10,6 @@ import anyio
 import anyio.abc
 import httpx
 import psutil
-import pytest
 
 from support.waiting import until, until_answer
 
@@ -92,7 +91,6 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_half_made(
     assert all(psutil.pid_exists(i["extensions"]["arp.pid"]) for i in ready)
 
 
-@pytest.mark.own_daemon
 async def test_what_was_only_starting_when_its_daemon_was_killed_is_not_taken_for_an_instance(
     daemon: RunningDaemon, tmp_path: Path
 ) -> None:

@@ -107,7 +107,6 @@ async def test_a_run_that_asks_for_an_instance_on_its_way_out_is_refused(daemon:
     assert (response.status_code, response.json()["error"]["code"]) == (404, "no_matching_instance")
 
 
-@pytest.mark.own_daemon
 async def test_a_drain_goes_on_after_the_daemon_was_killed(daemon: RunningDaemon) -> None:
     """The next daemon gives it no runs either, and stops it when its run has ended."""
     instance, run_id = await _busy(daemon)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 import psutil
-import pytest
 
 from support.waiting import until, until_answer
 
@@ -165,10 +164,9 @@ async def test_no_run_is_forgotten_when_instances_die_under_load(daemon: Running
     await _until(daemon, lambda found: sum(i["extensions"]["arp.runs"] for i in found) == 0)
 
 
-@pytest.mark.own_daemon
 async def test_queued_runs_outlive_the_launcher(daemon: RunningDaemon) -> None:
     """The launcher is killed while runs wait: the next launcher's instances do them."""
-    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
     first = await daemon.submit("wait 60 seconds")
     await daemon.until_event(first, "step")
     queued = [await daemon.submit("What is 1+1?") for _ in range(3)]
@@ -178,7 +176,6 @@ async def test_queued_runs_outlive_the_launcher(daemon: RunningDaemon) -> None:
     assert [(await daemon.result(run_id))["ok"] for run_id in queued] == [True] * 3
 
 
-@pytest.mark.own_daemon
 async def test_a_launchers_deaths_are_not_held_against_its_profiles(daemon: RunningDaemon) -> None:
     """Five instances die with launchers, which is no fault of theirs: their profile goes on, with its minimum."""
     await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", min=2, max=2)
@@ -189,7 +186,6 @@ async def test_a_launchers_deaths_are_not_held_against_its_profiles(daemon: Runn
     assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
 
 
-@pytest.mark.own_daemon
 async def test_an_instance_that_was_starting_when_the_launcher_died_is_started_by_the_next(
     daemon: RunningDaemon, tmp_path: Path
 ) -> None:
@@ -211,7 +207,7 @@ async def test_an_instance_that_was_starting_when_the_launcher_died_is_started_b
 
 async def test_a_run_that_waits_for_an_instance_that_is_gone_is_told_so(daemon: RunningDaemon) -> None:
     """It asked for that one, has no slot yet, and does not wait for ever for what can never come."""
-    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
     first = await daemon.submit("wait 60 seconds")
     await daemon.until_event(first, "step")
     (instance,) = await daemon.instances()
@@ -222,10 +218,9 @@ async def test_a_run_that_waits_for_an_instance_that_is_gone_is_told_so(daemon: 
     assert (await daemon.result(pinned))["error"]["code"] == "instance_not_found"
 
 
-@pytest.mark.own_daemon
 async def test_a_stop_leaves_queued_runs_to_the_next_daemon(daemon: RunningDaemon) -> None:
     """A slot that frees during the stop is not given away; after the next start the run is done."""
-    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
     first = await daemon.submit("wait 2 seconds")
     await daemon.until_event(first, "step")
     queued = await daemon.submit("What is 1+1?")

@@ -10,7 +10,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import pytest
 
 from arp_daemon.watched import LoopLag
 from support.daemon import RunningDaemon, running_daemon
@@ -42,7 +41,6 @@ async def test_health_tells_what_it_has_measured(tmp_path: Path) -> None:
         assert (await daemon.get("/v1/health"))["status"] == "degraded"
 
 
-@pytest.mark.own_daemon
 async def test_a_store_and_a_launcher_that_hang_are_shown_and_hold_up_no_answer(daemon: RunningDaemon) -> None:
     """Health goes on answering; a store that can be written again, and a launcher that answers, are ok again."""
     (launcher,) = [p for p in daemon.processes() if "arp_daemon.launcher" in p.cmdline()]

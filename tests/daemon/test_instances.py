@@ -98,7 +98,7 @@ async def test_an_unknown_profile_launches_nothing(daemon: RunningDaemon) -> Non
 
 async def test_more_instances_than_the_profile_allows_are_refused(daemon: RunningDaemon) -> None:
     """The profile's max holds for clients too."""
-    await daemon.put_profile(driver="runtime", max=1)
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1)
     response = await daemon.client.post("/v1/instances", json={"runtime_profile": "default", "count": 2})
     assert response.status_code == 400
     assert response.json()["error"]["details"] == {"max": 1, "present": 0}

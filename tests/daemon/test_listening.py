@@ -114,7 +114,6 @@ async def test_a_program_whose_ports_are_all_taken_is_a_clear_error(daemon: Runn
     assert not [p for p in daemon.processes() if str(control) in p.cmdline()]
 
 
-@pytest.mark.own_daemon
 async def test_a_program_at_a_unix_socket_serves_runs(daemon: RunningDaemon) -> None:
     """Issue 3: `{uds}`. Shown as a URL, found by it, and gone with the instance."""
     body = await _launch(daemon, command=[sys.executable, str(_PLAIN), "{uds}"])

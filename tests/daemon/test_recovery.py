@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from support.daemon import RunningDaemon
 
-pytestmark = pytest.mark.own_daemon
-
 
 async def test_a_daemon_that_is_killed_finds_its_instances_and_runs_again(daemon: RunningDaemon) -> None:
     """SIGKILL and start again: the same instance works on the same run, and watchers miss nothing."""
@@ -60,7 +58,7 @@ async def test_a_run_that_ends_while_no_daemon_is_there_is_taken_up_by_the_next(
 
 async def test_queued_runs_survive_the_daemon(daemon: RunningDaemon) -> None:
     """What got a 202 is done after the restart, in the same order, once."""
-    await daemon.put_profile(driver="runtime", max=1, concurrency=1)
+    await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
     first = await daemon.submit("wait 60 seconds")
     await daemon.until_event(first, "step")
     queued = [await daemon.submit(f"What is {n}+1?") for n in range(5)]
@@ -122,6 +120,7 @@ async def test_a_second_daemon_on_the_same_data_dir_refuses_at_once(daemon: Runn
     assert (await daemon.get("/v1/health"))["status"] == "ok"
 
 
+@pytest.mark.own_daemon
 async def test_a_stopped_daemon_leaves_no_process(daemon: RunningDaemon) -> None:
     """SIGTERM: exit 0, and the launcher, templates and instances are gone with it."""
     await daemon.end(await daemon.submit("What is 1+1?"))
@@ -132,6 +131,7 @@ async def test_a_stopped_daemon_leaves_no_process(daemon: RunningDaemon) -> None
     assert daemon.processes() == []
 
 
+@pytest.mark.own_daemon
 async def test_a_stop_gives_running_work_its_grace(daemon: RunningDaemon) -> None:
     """A run that ends in time ends well; a watcher sees its last event and a clean end of the stream."""
     run_id = await daemon.submit("wait 2 seconds")
@@ -148,6 +148,7 @@ async def test_a_stop_gives_running_work_its_grace(daemon: RunningDaemon) -> Non
     assert seen[-1] == "final"
 
 
+@pytest.mark.own_daemon
 async def test_a_stopping_daemon_takes_no_new_runs(daemon: RunningDaemon) -> None:
     """503, retryable, with Retry-After, while what runs goes on."""
     run_id = await daemon.submit("wait 60 seconds")
@@ -163,7 +164,7 @@ async def test_a_stopping_daemon_takes_no_new_runs(daemon: RunningDaemon) -> Non
 async def test_a_second_signal_gives_up_running_work_at_once(tmp_path: Path) -> None:
     """Whatever the graces: instances are ended, watchers see how their runs ended, and the exit code is 0."""
     async with running_daemon(tmp_path / "data", "--drain-grace-s", "600") as daemon:
-        await daemon.put_profile(driver="runtime", max=1, stop_grace_s=600)
+        await daemon.put_profile(driver="runtime", template="arp_runtime.cli:main", max=1, stop_grace_s=600)
         run_id = await daemon.submit("wait 600 seconds")
         await daemon.until_event(run_id, "step")
         processes = daemon.processes()

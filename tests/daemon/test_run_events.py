@@ -12,7 +12,11 @@ import anyio
 import httpx
 import pytest
 
+from support.daemon import running_daemon
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.daemon import RunningDaemon
 
 
@@ -64,19 +68,19 @@ async def test_a_wish_that_is_not_known_is_refused(shared_daemon: RunningDaemon)
         assert "on_disconnect" in refused.json()["error"]["message"]
 
 
-@pytest.mark.own_daemon
-async def test_a_daemon_that_stops_cancels_nothing_by_closing_its_streams(daemon: RunningDaemon) -> None:
+async def test_a_daemon_that_stops_cancels_nothing_by_closing_its_streams(tmp_path: Path) -> None:
     """The watcher did not leave: a run that waits is still there for the next daemon."""
-    await daemon.put_profile("default", driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
-    first = await daemon.submit("wait 1 seconds")
-    second = await daemon.submit("What is 1+1?")
-    await daemon.until_event(first, "step")
-    async with daemon.client.stream("GET", f"/v1/runs/{second}/events?on_disconnect=cancel") as response:
-        daemon.process.send_signal(signal.SIGTERM)
-        assert await response.aread() == b""
-    assert await daemon.stop() == 0
-    await daemon.start()
-    assert (await daemon.end(second))["state"] == "succeeded"
+    async with running_daemon(tmp_path / "data", "--drain-grace-s", "0") as daemon:
+        await daemon.put_profile("default", driver="runtime", template="arp_runtime.cli:main", max=1, concurrency=1)
+        first = await daemon.submit("wait 60 seconds")
+        second = await daemon.submit("What is 1+1?")
+        await daemon.until_event(first, "step")
+        async with daemon.client.stream("GET", f"/v1/runs/{second}/events?on_disconnect=cancel") as response:
+            daemon.process.send_signal(signal.SIGTERM)
+            assert await response.aread() == b""
+        assert await daemon.stop() == 0
+        await daemon.start()
+        assert (await daemon.end(second))["state"] == "succeeded"
 
 
 @pytest.mark.own_daemon

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import pytest
 
 if TYPE_CHECKING:
     import httpx
@@ -26,25 +25,36 @@ def _error(response: httpx.Response) -> tuple[int, str]:
 
 
 async def _count(daemon: RunningDaemon) -> int:
-    return len((await daemon.get("/v1/runs?page_size=1000"))["runs"])
+    """How many runs there are, of whomever."""
+    page, count = "", 0
+    while True:
+        listed = await daemon.get(f"/v1/runs?page_size=1000{page}")
+        count += len(listed["runs"])
+        token = listed["pagination"].get("next_page_token")
+        if token is None:
+            return count
+        page = f"&page_token={token}"
 
 
-@pytest.mark.own_daemon
 async def test_the_same_key_with_an_equal_request_is_the_same_run(daemon: RunningDaemon) -> None:
     """Also without a run_id, after the run's end, and after the daemon's; another request is a 409 of its own."""
-    first = (await _submit(daemon, _ADD, "k-1")).json()["run_id"]
-    assert (await _submit(daemon, {**_ADD, "run_id": first}, "k-1")).json()["run_id"] == first
+    before = await _count(daemon)
+    first = (await _submit(daemon, _ADD, "same-1")).json()["run_id"]
+    assert (await _submit(daemon, {**_ADD, "run_id": first}, "same-1")).json()["run_id"] == first
     await daemon.end(first)
-    assert (await _submit(daemon, _ADD, "k-1")).json()["state"] == "succeeded"
+    assert (await _submit(daemon, _ADD, "same-1")).json()["state"] == "succeeded"
     await daemon.kill()
     await daemon.start()
-    assert (await _submit(daemon, _ADD, "k-1")).json()["run_id"] == first
-    other = await _submit(daemon, {"input": {"goal": "another"}}, "k-1")
+    assert (await _submit(daemon, _ADD, "same-1")).json()["run_id"] == first
+    other = await _submit(daemon, {"input": {"goal": "another"}}, "same-1")
     assert _error(other) == (409, "idempotency_key_conflict")
     assert other.json()["error"]["details"] == {"run_id": first}
-    assert _error(await _submit(daemon, {**_ADD, "run_id": "mine"}, "k-1")) == (409, "idempotency_key_conflict")
-    assert await _count(daemon) == 1
-    assert (await _submit(daemon, _ADD, "k-2")).json()["run_id"] != first
+    assert _error(await _submit(daemon, {**_ADD, "run_id": "of-another"}, "same-1")) == (
+        409,
+        "idempotency_key_conflict",
+    )
+    assert await _count(daemon) == before + 1
+    assert (await _submit(daemon, _ADD, "same-2")).json()["run_id"] != first
 
 
 async def test_beside_a_key_the_run_id_counts_as_ever(shared_daemon: RunningDaemon) -> None:
@@ -141,7 +151,6 @@ async def test_a_batch_has_bounds_and_no_key(shared_daemon: RunningDaemon) -> No
     assert await _count(shared_daemon) == before
 
 
-@pytest.mark.own_daemon
 async def test_a_run_that_finds_a_slot_is_running_in_its_answer_and_outlives_the_daemon(daemon: RunningDaemon) -> None:
     """Claimed with the same commit, it is not queued; a daemon that is killed at once leaves it to the next one."""
     await daemon.end(await daemon.submit("What is 1+1?"))
@@ -158,9 +167,9 @@ async def test_a_run_that_finds_a_slot_is_running_in_its_answer_and_outlives_the
         assert types.count("run.dispatched") == 1
 
 
-@pytest.mark.own_daemon
 async def test_a_batch_outlives_the_daemon(daemon: RunningDaemon) -> None:
     """Answered means stored: what a daemon that is killed at once had taken, the next one finishes."""
+    before = await _count(daemon)
     runs = [{"run_id": f"b-{n}", "input": {"goal": "What is 1+1?"}} for n in range(250)]
     response = await daemon.client.post("/v1/runs:batch", json={"runs": runs})
     assert {item["status"]["state"] for item in response.json()["results"]} == {"queued"}
@@ -168,4 +177,4 @@ async def test_a_batch_outlives_the_daemon(daemon: RunningDaemon) -> None:
     await daemon.start()
     for number in (249, 100, 0):
         assert (await daemon.end(f"b-{number}"))["state"] == "succeeded"
-    assert await _count(daemon) == 250
+    assert await _count(daemon) == before + 250

@@ -53,7 +53,6 @@ async def test_a_ceiling_of_the_profile_is_a_limit_too(daemon: RunningDaemon) ->
     assert result["error"]["details"] == {"limit": "timeout_ms", "value": 200}
 
 
-@pytest.mark.own_daemon
 async def test_time_passes_while_no_daemon_is_there(daemon: RunningDaemon) -> None:
     """The next one ends the run soon after its start, counting from the first one's."""
     await put_liar(daemon, "events", stop_grace_s=0.1)

@@ -26,10 +26,12 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def until_answer(ask: Callable[[], Awaitable[T]], is_it: Callable[[T], bool]) -> T:
-    """Ask until the answer is the one that is waited for, and return it."""
-    with anyio.fail_after(_TIMEOUT_S):
+    """Ask until the answer is the one that is waited for, and return it; where it does not come, show the last one."""
+    answer: T | None = None
+    with anyio.move_on_after(_TIMEOUT_S):
         while True:
             answer = await ask()
             if is_it(answer):
                 return answer
             await anyio.sleep(_LOOK_EVERY_S)
+    raise TimeoutError(f"The last answer was {answer!r}")
