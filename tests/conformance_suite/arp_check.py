@@ -6,12 +6,32 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contracts.tree import ROOT
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # A service that asks nothing of anybody is judged in a second or two.
 _TIMEOUT_S = 120
+
+_ONE_AFTER_THE_OTHER = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from conformance.command_line import main
+
+def check(arguments):
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main(arguments)
+        except SystemExit as exc:  # the arguments are wrong
+            code = exc.code
+    return code, out.getvalue(), err.getvalue()
+
+print(json.dumps([check(arguments) for arguments in json.loads(sys.argv[1])]))
+"""
 
 
 class Checked(NamedTuple):
@@ -34,9 +54,22 @@ class Checked(NamedTuple):
 
 def arp_check(*arguments: str, **environment: str) -> Checked:
     """Run it with these arguments, and these variables beside the usual ones."""
-    command = [sys.executable, "-m", "conformance", *arguments]
-    done = subprocess.run(
-        command,
+    done = _run_python("-m", "conformance", *arguments, **environment)
+    return Checked(done.returncode, done.stdout, done.stderr)
+
+
+def arp_checks(commands: Sequence[Sequence[str]], **environment: str) -> list[Checked]:
+    """Run it with each of these arguments, within one process: to start it takes longer than to judge a service."""
+    done = _run_python(
+        "-c", _ONE_AFTER_THE_OTHER, json.dumps([list(arguments) for arguments in commands]), **environment
+    )
+    assert done.returncode == 0, done.stderr
+    return [Checked(*checked) for checked in json.loads(done.stdout)]
+
+
+def _run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -44,4 +77,3 @@ def arp_check(*arguments: str, **environment: str) -> Checked:
         timeout=_TIMEOUT_S,
         check=False,
     )
-    return Checked(done.returncode, done.stdout, done.stderr)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from conformance.patience import PatientTransport
 
-from conformance_suite.arp_check import arp_check
+from conformance_suite.arp_check import arp_check, arp_checks
 from support.bestiary.answering import answering
 from support.bestiary.flawed_runtime import TOKEN, Flaw, flawed_runtime
 
@@ -45,19 +45,18 @@ def test_a_known_gap_is_told_as_one_and_accepted_where_that_is_asked_for(tmp_pat
     gaps.write_text(_GAP)
     with flawed_runtime(Flaw.OWN_ERRORS) as url:
         ask = ("runtime", url, "--tier=smoke", "--known-gaps", str(gaps), "--report=json")
-        assert arp_check(*ask).exit_code == 1
-        accepted = arp_check(*ask, "--accept-known-gaps")
+        told, accepted = arp_checks([ask, (*ask, "--accept-known-gaps")])
+    assert told.exit_code == 1
     assert (accepted.exit_code, accepted.ids("known gap"), accepted.ids("failed")) == (0, {"errors.envelope"}, set())
     assert "It has errors of its own." in accepted.stdout
 
 
-@pytest.mark.parametrize("tier", ["smoke", "surface"])
-def test_a_tier_of_looks_makes_no_runs(tier: str) -> None:
+def test_a_tier_of_looks_makes_no_runs() -> None:
     """What is looked at before anybody trusts the suite changes nothing."""
     with flawed_runtime(Flaw.NEVER_ENDS, Flaw.OTHER_STATUS) as url:
-        result = arp_check("runtime", url, f"--tier={tier}", "--report=json")
-    assert result.exit_code == 0
-    assert "run.submit" not in result.stdout
+        results = arp_checks([("runtime", url, f"--tier={tier}", "--report=json") for tier in ("smoke", "surface")])
+    assert [result.exit_code for result in results] == [0, 0]
+    assert not [result.stdout for result in results if "run.submit" in result.stdout]
 
 
 def test_what_cannot_be_judged_is_an_error_of_its_own() -> None:
@@ -73,8 +72,8 @@ def test_what_cannot_be_judged_is_an_error_of_its_own() -> None:
             (closed, "--token-file", "no-such-file"): "no-such-file",
             (closed, "--report", "xml=out.xml"): "FORM",
         }
-        for arguments, why in cases.items():
-            result = arp_check("runtime", *arguments)
+        results = arp_checks([("runtime", *arguments) for arguments in cases])
+        for (arguments, why), result in zip(cases.items(), results, strict=True):
             assert (result.exit_code, result.stdout) == (2, ""), arguments
             assert why in result.stderr
             assert "Traceback" not in result.stderr

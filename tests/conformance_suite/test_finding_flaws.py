@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 from conformance.requirements import requirements_of
 
-from conformance_suite.arp_check import Checked, arp_check
+from conformance_suite.arp_check import Checked, arp_checks
 from support.bestiary.flawed_runtime import TOKEN, Flaw, flawed_runtime
 
 _BAD_REQUESTS = {f"request.{what}" for what in ("missing_field", "unknown_field", "wrong_type", "extension_key")}
@@ -36,7 +35,7 @@ BLOCKED = {
     Flaw.NEVER_ENDS: {"run.result"},
     Flaw.LEAVES: {requirement.id for requirement in requirements_of("runtime", "core", ("standard",))},
 }
-# Each service that is judged costs a second, so flaws that have nothing to do with each other share one.
+# Each service that is judged costs half a second, so flaws that have nothing to do with each other share one.
 SERVICES: list[tuple[Flaw, ...]] = [
     (),
     (Flaw.ASKS_FOR_A_TOKEN, Flaw.PRETENDS),
@@ -55,12 +54,10 @@ _OPTIONS = ("--tier=core", "--ours=skip", "--report=json", "--run-timeout=0.2")
 @pytest.fixture(scope="module")
 def checked() -> dict[tuple[Flaw, ...], Checked]:
     """What is said of each service."""
-    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        urls = {flaws: stack.enter_context(flawed_runtime(*flaws)) for flaws in SERVICES}
-        running = {
-            flaws: pool.submit(arp_check, "runtime", url, *_OPTIONS, ARP_TOKEN=TOKEN) for flaws, url in urls.items()
-        }
-        return {flaws: future.result() for flaws, future in running.items()}
+    with ExitStack() as stack:
+        urls = [stack.enter_context(flawed_runtime(*flaws)) for flaws in SERVICES]
+        results = arp_checks([("runtime", url, *_OPTIONS) for url in urls], ARP_TOKEN=TOKEN)
+        return dict(zip(SERVICES, results, strict=True))
 
 
 def test_every_flaw_is_looked_for() -> None:
