@@ -64,7 +64,8 @@ def _log(run: OpenRun, pieces: list[list[WireEvent]], redactor: Redactor | None 
     for piece in pieces:
         if not run.ended:
             taken = [one.events for one in take(run, piece, redactor or Redactor())]
-            run.show(taken)
+            if taken:
+                run.show(taken)
             stored += taken
     return stored
 
@@ -131,3 +132,18 @@ def test_a_watcher_is_shown_the_rest_from_wherever_it_is(pieces: list[int], posi
     whole = [frame(str(event.seq), "token", encode_event(event, "r", event.seq)) for event in rest]
     assert run.shown_from(position) == b"".join(whole)
     assert run.frame_at(position) == (whole[0] if whole else None)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "kept_kb"), [([1] * 30, 256), ([30], 310), ([5, 29], 300), ([25, 5], 256), ([300], 2048)]
+)
+def test_who_was_there_before_many_events_came_is_shown_them_from_memory(pieces: list[int], kept_kb: int) -> None:
+    """All that came together is kept, up to 2 MiB; of what came before, as much as there is room in 256 KiB."""
+    run = _run()
+    for count in pieces:
+        _log(run, [[_token(run.next_seq + n, "x" * 10_000) for n in range(count)]])
+    assert run.tail_bytes == sum(shown.size for shown in run.tail)
+    assert kept_kb * 1024 * 0.85 < run.tail_bytes <= kept_kb * 1024
+    assert run.shown_from(run.tail_start) is not None
+    assert run.tail_start == 0 or run.shown_from(run.tail_start - 1) is None
+    assert run.tail_start <= sum(pieces[:-1]) or kept_kb == 2048

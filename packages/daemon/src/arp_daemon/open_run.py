@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
@@ -13,14 +13,15 @@ from arp_service.changed import Changed
 from arp_service.sse import numbered_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
 
     from arp_daemon.selector import Selector
     from arp_daemon.store import RunRecord, StoredEvents
 
-# Watchers that are near the end of the log are served from memory; who is behind reads the store.
-_TAIL_BYTES = 256 * 1024
+# Watchers that are near the end of the log are served from memory; who is behind reads the store. What has come just
+# now may be more than that: who was there before it came is not behind.
+_TAIL_BYTES, _MAX_NEW_BYTES = 256 * 1024, 2 * 1024 * 1024
 
 
 class Phase(Enum):
@@ -38,12 +39,25 @@ class Phase(Enum):
     """Its end is decided; whatever else comes is dropped."""
 
 
-class Shown(NamedTuple):
-    """Frames that watchers see, from one seq to before another."""
+class Shown:
+    """Stored events as watchers see them: made frames when the first of them reads, and kept as one or the other."""
 
-    seq: int
-    next_seq: int
-    frames: bytes
+    __slots__ = ("_events", "_frames", "next_seq", "seq", "size")
+
+    def __init__(self, events: StoredEvents) -> None:
+        self.seq = events.seq
+        self.next_seq = events.next_seq
+        self.size = len(events.lines)
+        """In bytes, about."""
+        self._events: StoredEvents | None = events
+        self._frames = b""
+
+    @property
+    def frames(self) -> bytes:
+        """All of them."""
+        if (events := self._events) is not None:
+            self._frames, self._events = numbered_frames(events.seq, events.types, events.each()), None
+        return self._frames
 
     def one_by_one(self, first: int) -> list[bytes]:
         """Those from a seq on."""
@@ -137,17 +151,17 @@ class OpenRun:
         """Whether its end is stored and shown."""
         return self.state not in _UNDER_WAY
 
-    def show(self, stored: Iterable[StoredEvents]) -> None:
-        """Show stored events to the watchers."""
-        for events in stored:
-            frames = numbered_frames(events.seq, events.types, events.each())
-            self.tail.append(Shown(events.seq, events.next_seq, frames))
-            self.tail_bytes += len(frames)
-            self.shown_to = events.next_seq
+    def show(self, stored: Sequence[StoredEvents]) -> None:
+        """Show stored events to the watchers, some at least."""
+        new = [Shown(events) for events in stored]
+        new_bytes = sum(shown.size for shown in new)
+        self.tail.extend(new)
+        self.tail_bytes += new_bytes
+        self.shown_to = new[-1].next_seq
         self._piece_from = None
-        while self.tail_bytes > _TAIL_BYTES:
+        while self.tail_bytes > max(_TAIL_BYTES, min(new_bytes, _MAX_NEW_BYTES)):
             gone = self.tail.popleft()
-            self.tail_bytes -= len(gone.frames)
+            self.tail_bytes -= gone.size
             self.tail_start = gone.next_seq
         self.changed.notify()
 

@@ -27,6 +27,9 @@ _PLAIN = {"Accept-Encoding": "identity"}
 # As many streams as an instance has runs, where it has no one stream of all.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
+# What has come and is not looked at yet, on a connection without a client; some more than this, and reading pauses.
+_UNREAD_BYTES = 512 * 1024
+
 
 def http_client(address: Address) -> httpx.AsyncClient:
     """A connection pool of its own; no proxy, no redirect and no lookup leads away from the address."""
@@ -54,9 +57,9 @@ def runtime_client(address: Address) -> AsyncRuntimeClient:
 async def open_connection(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection without HTTP. Raises OSError where nobody takes it."""
     if address.uds is not None:
-        return await asyncio.open_unix_connection(address.uds)
+        return await asyncio.open_unix_connection(address.uds, limit=_UNREAD_BYTES)
     url = urlsplit(address.base_url)
-    return await asyncio.open_connection(address.ip or url.hostname, url.port or _HTTP_PORT)
+    return await asyncio.open_connection(address.ip or url.hostname, url.port or _HTTP_PORT, limit=_UNREAD_BYTES)
 
 
 def _transport(address: Address) -> httpx.AsyncBaseTransport:
