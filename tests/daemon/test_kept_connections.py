@@ -150,3 +150,22 @@ async def test_nobody_at_the_address_means_that_nothing_was_sent(tmp_path: Path)
     for address in (Address(f"http://127.0.0.1:{port}"), Address("http://localhost", uds=str(tmp_path / "none"))):
         with pytest.raises(NotConnectedError):
             await KeptConnections(address).post("/", b"{}")
+
+
+async def test_an_answer_may_end_with_its_connection() -> None:
+    """One that does not say how long it is; its connection is not used again."""
+    server = _Server(b"HTTP/1.1 200 OK\r\n\r\n{}", closes=True)
+    async with server.calls() as calls:
+        assert await calls.post("/", b"{}") == Answer(200, b"{}")
+        with pytest.raises((NoAnswerError, NotConnectedError)):
+            await calls.post("/", b"{}")
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a\r\nX: y", "/\u00fc"])
+async def test_what_no_request_can_carry_is_not_sent(path: str) -> None:
+    """Nothing of it arrives."""
+    server = _Server(_OK)
+    async with server.calls() as calls:
+        with pytest.raises(NotConnectedError):
+            await calls.post(path, b"{}")
+    assert server.requests == []

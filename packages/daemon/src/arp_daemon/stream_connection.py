@@ -10,8 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-import h11
-
+from arp_daemon.answer_parser import BrokenAnswerError
 from arp_daemon.plain_http import NotConnectedError, build_request, connect
 
 if TYPE_CHECKING:
@@ -35,10 +34,10 @@ class BrokenStreamError(Exception):
 class EventConnection:
     """An answer whose head has come. Its pieces are bounded by whoever puts them together."""
 
-    def __init__(self, connection: PlainConnection, head: h11.Response) -> None:
+    def __init__(self, connection: PlainConnection, status: int, headers: dict[bytes, bytes]) -> None:
         self._connection = connection
-        self.status = head.status_code
-        media_type = dict(head.headers).get(b"content-type", b"")
+        self.status = status
+        media_type = headers.get(b"content-type", b"")
         self.media_type = media_type.decode("latin-1").partition(";")[0].strip()
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -57,18 +56,12 @@ class EventConnection:
 
     async def _next_piece(self) -> tuple[bytes, bool]:
         """All that has come, some at least, and whether it is the end."""
-        some: list[bytes] = []
-        while not isinstance(event := self._connection.event_at_hand(), h11.EndOfMessage):
-            if isinstance(event, h11.Data):
-                some.append(event.data)
-            elif event is not None:
-                raise h11.RemoteProtocolError("the stream is none any more")
-            elif some:
-                return b"".join(some), False
-            else:
-                async with asyncio.timeout(_SILENT_FOR_S):
-                    await self._connection.receive()
-        return b"".join(some), True
+        while True:
+            piece, is_over = self._connection.take(), self._connection.is_over
+            if piece or is_over:
+                return piece, is_over
+            async with asyncio.timeout(_SILENT_FOR_S):
+                await self._connection.receive()
 
 
 @asynccontextmanager
@@ -85,13 +78,13 @@ async def open_stream(address: Address, path: str, last_id: str | None) -> Async
         with _translated():
             async with asyncio.timeout(_SILENT_FOR_S):
                 await connection.send(_request(address, path, last_id))
-                head = await connection.read_head()
-        yield EventConnection(connection, head)
+                status, headers = await connection.read_head()
+        yield EventConnection(connection, status, headers)
     finally:
         connection.close()
 
 
-def _request(address: Address, path: str, last_id: str | None) -> h11.Request:
+def _request(address: Address, path: str, last_id: str | None) -> bytes:
     headers = [("Accept", "text/event-stream")]
     if last_id is not None:
         headers.append(("Last-Event-ID", last_id))
@@ -104,5 +97,5 @@ def _translated() -> Iterator[None]:
         yield
     except (NotConnectedError, TimeoutError) as exc:
         raise NotReachedError(str(exc) or repr(exc)) from exc
-    except (OSError, h11.ProtocolError) as exc:
+    except (OSError, BrokenAnswerError) as exc:
         raise BrokenStreamError(repr(exc)) from exc
