@@ -9,8 +9,7 @@ from collections import Counter
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-import httpx
-
+from arp_sdk._cookies import AsyncHttpxClient
 from arp_sdk._http import (
     bounded_timeout,
     build_request,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
+    import httpx
     from typing_extensions import Self
 
     from arp_sdk._operation import Call, Operation
@@ -76,7 +76,7 @@ class AsyncClient:
             self._settings = client
             self._strict = self._strict or client.raise_on_unexpected_status
             client = client.get_async_httpx_client()
-        self._client = client or httpx.AsyncClient(
+        self._client = client or AsyncHttpxClient(
             **client_options(
                 base_url,
                 timeout=timeout,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from arp_sdk._cookies import HttpxClient
 from arp_sdk._version import __version__
 from arp_sdk.errors import ArpApiError, ArpConnectionError, ArpRequestError, ArpResponseError, ArpTimeoutError
 
@@ -83,7 +84,7 @@ def make_client(options: dict[str, Any]) -> httpx.Client:
 
         here = {str(url.copy_with(raw_path=b"")): PlainTransport(url.host, url.port or 80)}
         options = {**options, "mounts": {**mounts, **here}}
-    return httpx.Client(**options)
+    return HttpxClient(**options)
 
 
 def _base_url(base_url: str | None) -> httpx.URL:

@@ -10,14 +10,14 @@ import copy
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
+from arp_sdk._cookies import AsyncHttpxClient
 from arp_sdk._http import client_options, make_client
 from arp_sdk._release import release_later
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import httpx
     from typing_extensions import Self
 
 __all__ = [
@@ -95,7 +95,7 @@ class ConnectionSettings:
     def get_async_httpx_client(self) -> httpx.AsyncClient:
         """Return the async httpx client, which is made once."""
         if self._async_client is None:
-            self._async_client = httpx.AsyncClient(**self._httpx_options())
+            self._async_client = AsyncHttpxClient(**self._httpx_options())
             release_later(self, self._async_client)
         return self._async_client
 
