@@ -60,6 +60,8 @@ def test_requests_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
         _HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
         _HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         _HEAD + b"Transfer-Encoding: chunked, gzip\r\n\r\n",
+        _HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        _HEAD + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         _HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
     ],
 )
@@ -107,6 +109,23 @@ def test_a_head_that_begins_behind_a_large_body_is_not_taken_for_large() -> None
     parser = _fed(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body) + _HEAD, b"A: b\r\n", b"\r\n")
     assert [request.is_complete for request in parser.requests] == [True, True]
     assert parser.refused is None
+
+
+def test_many_requests_that_come_one_behind_the_other_are_not_taken_for_a_large_head() -> None:
+    """Wherever they are cut: a client may send the next before it has its answer, for as long as it likes."""
+    count = 20_000
+    sent = (_HEAD + b"A: bc\r\n\r\n") * count
+    parser = _fed(*(sent[place : place + 2 * MAX_HEAD_BYTES] for place in range(0, len(sent), 2 * MAX_HEAD_BYTES)))
+    assert (len(parser.requests), parser.refused) == (count, None)
+
+
+@pytest.mark.parametrize("sent", [b"0\r\nA: ", b"0\r\n" + b"A: x\r\n" * MAX_HEAD_BYTES, b"5;a="])
+def test_what_is_beside_a_body_is_bounded_too(sent: bytes) -> None:
+    """Headers that come after it, and what is said of a chunk: the parser would keep it, or read it without end."""
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parser = _fed(head, sent, *[b"x" * 1000] * 3 * (MAX_HEAD_BYTES // 1000))
+    assert parser.refused == 431
+    assert not parser.requests[0].is_complete
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])

@@ -14,11 +14,11 @@ __all__ = ["MAX_HEAD_BYTES", "IncomingRequest", "RequestParser"]
 
 # What comes before a request's body is bounded, in bytes: its target, and the names and values of its headers.
 MAX_HEAD_BYTES = 32 * 1024
-# What the parser is given of a head and has not told of yet: a header is told of when it is whole.
-_MAX_UNENDED_BYTES = 2 * MAX_HEAD_BYTES
+# What the parser is given, and has told of no request since: a header is told of when it is whole.
+_MAX_UNTOLD_BYTES = 2 * MAX_HEAD_BYTES
 # A client of HTTP/1.0 would have to ask for its connection to be kept, and to be told that it is.
 _KEEPS_ALIVE = "1.1"
-_BAD_REQUEST, _HEAD_TOO_LARGE, _METHOD_NOT_KNOWN, _VERSION_NOT_SUPPORTED = 400, 431, 501, 505
+_BAD_REQUEST, _HEAD_TOO_LARGE, _NOT_IMPLEMENTED, _VERSION_NOT_SUPPORTED = 400, 431, 501, 505
 
 
 class IncomingRequest:
@@ -65,8 +65,9 @@ class RequestParser:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
-        self._is_in_head = False
-        self._unended_bytes = 0
+        self._has_told = False
+        """Whether, of what it is given now, the parser has told of a head that is whole, some of a body, or an end."""
+        self._untold_bytes = 0
         self._current: IncomingRequest | None = None
         """The one whose head has come, and not yet its end."""
 
@@ -77,17 +78,17 @@ class RequestParser:
 
     def _feed(self, data: bytes) -> bytes:
         """Return what is still to be read."""
-        left, was_in_head = b"", self._is_in_head
+        left, self._has_told = b"", False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             left = self._stay_with_http_1(data[upgrade.args[0] :])
         except httptools.HttpParserInvalidMethodError:
-            self._refuse(_METHOD_NOT_KNOWN)
+            self._refuse(_NOT_IMPLEMENTED)
         except httptools.HttpParserError:
             self._refuse(_BAD_REQUEST)
-        self._unended_bytes = self._unended_bytes + len(data) if was_in_head and self._is_in_head else 0
-        if self._head_bytes > MAX_HEAD_BYTES or self._unended_bytes > _MAX_UNENDED_BYTES:
+        self._untold_bytes = 0 if self._has_told else self._untold_bytes + len(data)
+        if self._head_bytes > MAX_HEAD_BYTES or self._untold_bytes > _MAX_UNTOLD_BYTES:
             self._refuse(_HEAD_TOO_LARGE)
         return left
 
@@ -112,7 +113,6 @@ class RequestParser:
     def on_message_begin(self) -> None:
         """Called by httptools, as all that follow."""
         self._target, self._headers, self._head_bytes = b"", [], 0
-        self._is_in_head = True
 
     def on_url(self, piece: bytes) -> None:
         """The target, which may come in pieces."""
@@ -122,12 +122,16 @@ class RequestParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, whole. Those that come after the body are left (RFC 9110, 6.5.1)."""
         self._head_bytes += len(name) + len(value)
-        if self._current is None:
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
+        if self._current is not None:
+            return
+        name, value = name.lower(), value.rstrip(b" \t")
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            self._refuse(_NOT_IMPLEMENTED)  # nobody would take it off the body (RFC 9112, 6.1)
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._is_in_head = False
+        self._has_told = True
         version = self._parser.get_http_version()
         if not version.startswith("1."):
             self._refuse(_VERSION_NOT_SUPPORTED)
@@ -140,11 +144,13 @@ class RequestParser:
 
     def on_body(self, piece: bytes) -> None:
         """Some of the body."""
+        self._has_told = True
         if self._current is not None:
             self._current.add(piece)
 
     def on_message_complete(self) -> None:
         """The body is whole, or there is none."""
+        self._has_told = True
         if self._current is not None:
             self._current.keeps_alive = self._current.version == _KEEPS_ALIVE and self._parser.should_keep_alive()
             self._current.is_complete = True
