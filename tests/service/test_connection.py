@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
+from arp_service import serving
 from arp_service.application import create_app
 from arp_service.body import read_body
 from arp_service.streaming import text_response
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
 _HOST = b"Host: localhost\r\n"
 _GET = b"GET /%b HTTP/1.1\r\n" + _HOST + b"\r\n"
@@ -81,6 +83,10 @@ async def _split(_request: Request) -> Response:
     return Response(headers={"X-Said": "a\r\nX-Other: b"})
 
 
+async def _wrong(_request: Request) -> Response:
+    return Response(b"abc", headers={"Content-Length": "10"})
+
+
 async def _broken(_request: Request) -> Response:
     async def pieces() -> AsyncGenerator[bytes, None]:
         yield b"one"
@@ -89,7 +95,14 @@ async def _broken(_request: Request) -> Response:
     return StreamingResponse(pieces())
 
 
-_ENDPOINTS = {"hello": _hello, "pieces": _pieces, "nothing": _nothing, "split": _split, "broken": _broken}
+_ENDPOINTS = {
+    "hello": _hello,
+    "pieces": _pieces,
+    "nothing": _nothing,
+    "split": _split,
+    "wrong": _wrong,
+    "broken": _broken,
+}
 
 
 def _answering() -> list[Route]:
@@ -202,6 +215,49 @@ async def test_an_answer_that_breaks_off_is_not_ended() -> None:
         assert await client.rest() == b"3\r\none\r\n"
 
 
+async def test_no_answer_follows_one_of_another_length_than_it_says() -> None:
+    """It would be taken for the rest of it."""
+    async with _connected() as client:
+        await client.send(_GET % b"wrong" + _GET % b"hello")
+        assert b"hello" not in await client.rest()
+
+
+async def test_who_asks_for_much_at_once_does_not_hold_up_the_others() -> None:
+    """Between two requests of a connection the event loop sees to what else is ready, also where none takes a turn."""
+    answered = 0
+    answered_before_others: list[int] = []
+
+    async def health(_request: Request) -> Response:
+        nonlocal answered
+        answered += 1
+        if answered == 1:
+            asyncio.get_running_loop().call_soon(lambda: answered_before_others.append(answered))
+        return Response()
+
+    async with _connected(Route("/v1/health", health)) as client:
+        await client.send(_GET % b"v1/health" * 100)
+        assert [await client.answer() for _ in range(100)] == [(200, b"")] * 100
+    assert answered_before_others == [1]
+
+
+async def test_nothing_more_is_received_when_the_answer_is_given() -> None:
+    """Who goes on asking hears of the end (ASGI), and the connection takes the next request."""
+    heard: list[str] = []
+
+    class Curious(Response):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__(scope, receive, send)
+            heard.extend([(await receive())["type"] for _ in range(2)])
+
+    async def curious(_request: Request) -> Response:
+        return Curious()
+
+    async with _connected(Route("/curious", curious)) as client:
+        await client.send(_GET % b"curious" + _GET % b"hello")
+        assert [await client.answer() for _ in range(2)] == [(200, b""), (200, b"hello")]
+    assert heard == ["http.disconnect"] * 2
+
+
 async def test_a_header_that_is_more_than_a_line_is_not_sent() -> None:
     """What an application puts into a header cannot make another one of it."""
     async with _connected() as client:
@@ -238,6 +294,32 @@ async def test_a_client_that_leaves_within_its_body_is_no_bug(rest: bytes) -> No
                 await read.wait()
                 await client.rest()
     assert [entry["event"] for entry in entries if entry["log_level"] != "debug"] == []
+
+
+async def test_a_reader_that_takes_nothing_for_so_long_that_the_kernel_gives_up_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That its connection timed out is told as another error than that it was reset."""
+    monkeypatch.setattr(serving, "_USER_TIMEOUT_MS", 50)
+    given_up = anyio.Event()
+
+    async def for_ever(_request: Request) -> Response:
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            try:
+                while True:
+                    yield b"x" * 100_000
+            finally:
+                given_up.set()
+
+        return text_response(pieces())
+
+    with capture_logs() as entries:
+        async with _connected(Route("/for-ever", for_ever)) as client:
+            await client.send(_GET % b"for-ever")
+            with anyio.fail_after(20):
+                await given_up.wait()
+    assert [entry["event"] for entry in entries] == []
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_reader_that_leaves_is_noticed_though_it_has_asked_for_more() -> None:

@@ -83,6 +83,8 @@ class Connection:
 
     async def _next_request(self) -> IncomingRequest | None:
         """Return None when there is no other."""
+        if self._parser.requests:
+            await asyncio.sleep(0)  # who asks for much at once shares the event loop with the others
         while not self._parser.requests:
             if not await self.read():
                 await self._refuse(self._parser.refused)
@@ -125,7 +127,8 @@ class Connection:
             if not data:
                 return
             self._ahead += data
-        await asyncio.shield(self._writer.wait_closed())
+        with suppress(OSError):
+            await asyncio.shield(self._writer.wait_closed())
 
     async def _receive(self) -> bytes:
         """Nothing comes from a client that has left."""
@@ -137,9 +140,10 @@ class Connection:
     async def write(self, data: bytes) -> None:
         """Return when there is room for more, or nobody to write to."""
         if self._writer.is_closing():
+            await asyncio.sleep(0)  # who sends on and on could not be told that nobody is there
             return
         self._writer.write(data)
-        with suppress(ConnectionError):
+        with suppress(OSError):
             await self._writer.drain()
 
     async def _close_when_idle(self) -> None:
@@ -162,7 +166,7 @@ class Connection:
             with suppress(OSError, RuntimeError):
                 self._writer.write_eof()
             self._writer.close()
-            with suppress(ConnectionError):
+            with suppress(OSError):
                 await self._writer.wait_closed()
         finally:
             giving_up.cancel()

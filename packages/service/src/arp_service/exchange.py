@@ -84,7 +84,9 @@ class Exchange:
         }
 
     async def receive(self) -> Message:
-        """Wait for some of the request's body; when all was taken, for the client to leave."""
+        """Wait for some of the request's body; when it has all come, for the client to leave."""
+        if self.is_over:
+            return {"type": "http.disconnect"}
         if self._is_read:
             await self._line.until_gone()
             return {"type": "http.disconnect"}
@@ -146,13 +148,13 @@ class Exchange:
         """A piece of the body as it goes on the line."""
         if not self.is_begun or self.is_over:
             raise BadAnswerError("a body comes after the beginning of its answer, and before its end")
-        self.is_over = not more
-        if not self._has_body:
-            return b""
-        if self._left is not None:
+        if self._left is not None and self._has_body:
             self._left -= len(body)
             if self._left < 0 or (self._left and not more):
                 raise BadAnswerError("a body is as long as its Content-Length says")
+        self.is_over = not more
+        if not self._has_body:
+            return b""
         if not self._is_chunked:
             return body
         chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
