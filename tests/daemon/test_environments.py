@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from anyio.abc import SocketStream
 
-pytestmark = pytest.mark.own_daemon
-
 _PROFILES = "/v1/admin/runtime-profiles"
 _AGENT = "async def answer(context):\n    import tiny_words\n    return {'text': tiny_words.WORDS}\n"
 _PLAIN = (Path(__file__).parent.parent / "support" / "bestiary" / "plain_runtime.py").read_text()
@@ -88,9 +86,9 @@ def _folders(data_dir: Path) -> list[Path]:
     return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.is_symlink())
 
 
-def _left(data_dir: Path) -> list[Path]:
+def _left(data_dir: Path) -> set[Path]:
     """Anything at all of environments."""
-    return list((data_dir / "environments").iterdir())
+    return set((data_dir / "environments").iterdir())
 
 
 # uv where the machine has it, pip elsewhere.
@@ -138,19 +136,22 @@ async def test_an_agent_runs_with_the_requirements_that_its_profile_pins(daemon:
     assert result["output"] == {"text": "from afar"}, result
     assert (await _profile(daemon))["extensions"]["arp.environment"] == {"state": "ready"}
     (instance,) = await daemon.instances()
-    (folder,) = _folders(daemon.data_dir)
-    assert psutil.Process(instance["extensions"]["arp.pid"]).environ()["VIRTUAL_ENV"] == str(folder)
+    used = psutil.Process(instance["extensions"]["arp.pid"]).environ()["VIRTUAL_ENV"]
+    assert Path(used) in _folders(daemon.data_dir)
 
 
+@pytest.mark.own_daemon
 async def test_pip_builds_the_same_environment(daemon: RunningDaemon, wheels: Path) -> None:
     """Where a profile asks for it, or there is no uv."""
     await daemon.put_profile("p", **_agent(wheels, installer="pip"))
+    assert await _built(daemon) == {"state": "ready"}
     result = await daemon.result(await daemon.submit("say it", runtime_selector={"runtime_profile": "p"}))
     assert result["output"] == {"text": "from afar"}, result
 
 
 async def test_a_failed_install_is_a_clear_error_and_leaves_nothing(daemon: RunningDaemon, wheels: Path) -> None:
     """The profile shows it, instances are refused with it, runs fail with it, and there is no half environment."""
+    before = _left(daemon.data_dir)
     await daemon.put_profile("p", **_agent(wheels, "no-such-thing==1.0"))
     run_id = await daemon.submit("say it", runtime_selector={"runtime_profile": "p"})
     environment = await _built(daemon)
@@ -161,9 +162,10 @@ async def test_a_failed_install_is_a_clear_error_and_leaves_nothing(daemon: Runn
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "environment_failed")
     assert "no-such-thing" in refused.json()["error"]["details"]["log_tail"]
     assert (await daemon.result(run_id))["error"]["code"] == "environment_failed"
-    assert _left(daemon.data_dir) == []
+    assert _left(daemon.data_dir) == before
 
 
+@pytest.mark.own_daemon
 async def test_putting_the_profile_again_tries_again(daemon: RunningDaemon, wheels: Path, tmp_path: Path) -> None:
     """What was missing may be there now."""
     await daemon.put_profile("p", **_agent(tmp_path / "links"))
@@ -175,6 +177,7 @@ async def test_putting_the_profile_again_tries_again(daemon: RunningDaemon, whee
 
 async def test_an_environment_that_is_being_built_starts_nothing_yet(daemon: RunningDaemon, wheels: Path) -> None:
     """409, retryable; and a profile that is replaced ends the build."""
+    before = set(_folders(daemon.data_dir))
     async with _mute_index() as (url, asked):
         await daemon.put_profile("p", driver="python", requirements=["a==1"], index_url=url, agent="a:b")
         with anyio.fail_after(30):
@@ -185,21 +188,22 @@ async def test_an_environment_that_is_being_built_starts_nothing_yet(daemon: Run
         assert (refused.status_code, error["code"], error["retryable"]) == (409, "environment_building", True)
         installers = _installers(daemon.data_dir)
         assert installers
+        (half,) = set(_folders(daemon.data_dir)) - before
         await daemon.put_profile("p", **_agent(wheels))
         assert await _built(daemon) == {"state": "ready"}
-        await until(lambda: not any(is_alive(p) for p in installers))
-        assert len(_folders(daemon.data_dir)) == 1
+        await until(lambda: not any(is_alive(p) for p in installers) and half not in _folders(daemon.data_dir))
 
 
 async def test_a_build_takes_no_longer_than_the_profile_says(daemon: RunningDaemon) -> None:
     """Then it has failed, and nothing of it runs."""
+    before = _left(daemon.data_dir)
     async with _mute_index() as (url, _asked):
         exec_ = {"requirements": ["a==1"], "index_url": url, "agent": "a:b", "build_timeout_s": 1.5}
         await daemon.put_profile("p", driver="python", **exec_)
         environment = await _built(daemon)
         assert environment["error"] == "It was not built within 1.5 s."
         assert not _installers(daemon.data_dir)
-        assert _left(daemon.data_dir) == []
+        assert _left(daemon.data_dir) == before
 
 
 async def test_no_death_leaves_a_half_environment(wheels: Path, tmp_path: Path) -> None:
@@ -220,7 +224,7 @@ async def test_no_death_leaves_a_half_environment(wheels: Path, tmp_path: Path) 
                 psutil.Process(launcher.launcher_pid).kill()
             await until(lambda: second not in _folders(data_dir) and _is_building(data_dir))
         assert not _installers(data_dir)
-        assert _left(data_dir) == []
+        assert _left(data_dir) == set()
 
 
 async def test_an_environment_outlives_the_daemon_and_is_shared(wheels: Path, tmp_path: Path) -> None:
@@ -344,10 +348,11 @@ async def test_a_profile_of_arp_jarvis_daemon_starts_unchanged(daemon: RunningDa
 
 async def test_a_program_that_no_requirement_brings_is_missed_at_once(daemon: RunningDaemon, wheels: Path) -> None:
     """And not when the first instance is started."""
+    before = _left(daemon.data_dir)
     exec_ = _agent(wheels, "tiny-words==2.0", agent=None, command=["{bin}/words", "--port", "{port}"])
     await daemon.put_profile("p", **exec_)
     assert (await _built(daemon))["error"] == "No requirement brings the program 'words'."
-    assert _left(daemon.data_dir) == []
+    assert _left(daemon.data_dir) == before
 
 
 async def test_only_interpreters_that_the_operator_names_are_used(wheels: Path, tmp_path: Path) -> None:
