@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from support.forked import forked_commands
 from support.runtime import running_runtime
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
+    from support.forked import ForkedCommands
     from support.runtime import RunningRuntime
+
+
+@pytest.fixture(scope="session")
+def arp_runtime() -> Iterator[ForkedCommands]:
+    """Runs `arp-runtime` with arguments to its end."""
+    commands = (f"arp_runtime.commands.{name}" for name in ("run", "tools", "init"))
+    with forked_commands("arp-runtime", "arp_runtime.cli", *commands) as forked:
+        yield forked
 
 
 @pytest.fixture(scope="module")

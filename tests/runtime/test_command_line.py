@@ -6,7 +6,7 @@ import json
 import socket
 import sys
 from pathlib import Path
-from subprocess import PIPE
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -14,6 +14,11 @@ import pytest
 
 from runtime.streams import execute, until_running, until_under_way
 from support.runtime import running_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from support.forked import ForkedCommands
 
 _AGENTS = """
 from arp_runtime import AgentContext, SyncAgentContext
@@ -30,10 +35,6 @@ polite = Polite()
 def blocking(context: SyncAgentContext) -> str:
     context.emit_token("...")
     return f"At last: {context.goal}"
-
-async def stream(context: AgentContext):
-    yield "Piece "
-    yield "by piece"
 """
 
 _DEAF = """
@@ -65,17 +66,18 @@ async def _answer(base_url: str, goal: str) -> object:
         return (await execute(client, goal))[-1].data["data"]["output"]["answer"]
 
 
-async def _refusal(*args: str, cwd: Path | None = None) -> str:
+@pytest.fixture
+def refusal(arp_runtime: ForkedCommands, tmp_path: Path) -> Callable[..., Awaitable[str]]:
     """What a runtime that does not start says; it must be one line."""
-    with anyio.fail_after(30):
-        done = await anyio.run_process(
-            [sys.executable, "-m", "arp_runtime", "serve", *args], check=False, cwd=cwd, stderr=PIPE
-        )
-    assert done.returncode == 1
-    message = done.stderr.decode()
-    assert message.startswith("arp-runtime: ")
-    assert message.count("\n") == 1
-    return message
+
+    async def refusal(*args: str) -> str:
+        done = await arp_runtime.run("serve", *args, cwd=tmp_path)
+        assert done.code == 1
+        assert done.err.startswith("arp-runtime: ")
+        assert done.err.count("\n") == 1
+        return done.err
+
+    return refusal
 
 
 async def test_it_says_where_it_listens() -> None:
@@ -85,11 +87,11 @@ async def test_it_says_where_it_listens() -> None:
         assert await _answer(runtime.base_url, "1+1") == "1+1 = 2"
 
 
-async def test_a_taken_port_is_refused_or_passed_over() -> None:
+async def test_a_taken_port_is_refused_or_passed_over(refusal: Callable[..., Awaitable[str]]) -> None:
     """Refused with the cure in the message; with --auto-port the next free one is taken."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert "--auto-port" in await _refusal("--port", str(port))
+        assert "--auto-port" in await refusal("--port", str(port))
         async with running_runtime("--auto-port", port=port) as runtime:
             assert runtime.base_url != f"http://127.0.0.1:{port}"
             assert await _answer(runtime.base_url, "1+1") == "1+1 = 2"
@@ -105,18 +107,18 @@ async def test_it_serves_on_an_inherited_socket() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "fd://999", "fd://x"])
-async def test_what_cannot_or_may_not_be_listened_on_is_refused(host: str) -> None:
+async def test_what_cannot_or_may_not_be_listened_on_is_refused(
+    host: str, refusal: Callable[..., Awaitable[str]]
+) -> None:
     """Never wider than loopback without tokens."""
-    assert host in await _refusal("--host", host)
+    assert host in await refusal("--host", host)
 
 
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("my_agents:shout", "HELLO"),
         ("my_agents:polite", "Please: hello"),
         ("./my_agents.py:blocking", "At last: hello"),
-        ("./my_agents.py:stream", "Piece by piece"),
     ],
 )
 async def test_it_serves_an_agent_of_ones_own(tmp_path: Path, name: str, answer: str) -> None:
@@ -134,19 +136,19 @@ async def test_the_agent_can_be_named_in_the_environment(tmp_path: Path) -> None
         assert await _answer(runtime.base_url, "hello") == "HELLO"
 
 
-async def test_an_agent_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
+async def test_an_agent_that_cannot_be_had_is_refused(refusal: Callable[..., Awaitable[str]]) -> None:
     """In one line that says why, without a traceback."""
-    assert "write module:attribute" in await _refusal("--agent", "nothing", cwd=tmp_path)
+    assert "write module:attribute" in await refusal("--agent", "nothing")
 
 
 @pytest.mark.parametrize(("option", "value"), [("--max-concurrent-runs", "0"), ("--max-waiting-runs", "-1")])
-async def test_a_capacity_that_makes_no_sense_is_refused(option: str, value: str) -> None:
+async def test_a_capacity_that_makes_no_sense_is_refused(
+    option: str, value: str, arp_runtime: ForkedCommands, tmp_path: Path
+) -> None:
     """With the option's name."""
-    with anyio.fail_after(30):
-        command = [sys.executable, "-m", "arp_runtime", "serve", option, value]
-        done = await anyio.run_process(command, check=False)
-    assert done.returncode != 0
-    assert option in (done.stdout + done.stderr).decode()
+    done = await arp_runtime.run("serve", option, value, cwd=tmp_path)
+    assert done.code != 0
+    assert option in done.out + done.err
 
 
 async def test_the_capacity_is_what_was_asked_for() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import httpx
 
 from runtime.streams import execute, following, read_all
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runtime.streams import SeenEvent
+    from support.forked import ForkedCommands
 
 
 async def _told(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
@@ -66,27 +65,23 @@ async def test_a_run_that_was_in_the_middle_is_reported_interrupted(tmp_path: Pa
         assert now[-1].data["data"]["usage"]["tokens"] == sum(e.type == "token" for e in now)
 
 
-async def test_a_second_runtime_in_the_same_data_dir_is_refused(tmp_path: Path) -> None:
+async def test_a_second_runtime_in_the_same_data_dir_is_refused(tmp_path: Path, arp_runtime: ForkedCommands) -> None:
     """At once, in one sentence that names the cure."""
     async with running_runtime("--data-dir", str(tmp_path)):
-        command = [sys.executable, "-m", "arp_runtime", "serve", "--port", "0", "--data-dir", str(tmp_path)]
-        with anyio.fail_after(30):
-            second = await anyio.run_process(command, check=False)
-    assert second.returncode == 1
-    assert second.stderr.decode().strip().splitlines() == [
+        second = await arp_runtime.run("serve", "--port", "0", "--data-dir", str(tmp_path), cwd=tmp_path)
+    assert second.code == 1
+    assert second.err.strip().splitlines() == [
         f"arp-runtime: Another runtime serves {tmp_path}: stop it, or use another --data-dir."
     ]
 
 
-async def test_a_data_dir_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+async def test_a_data_dir_that_cannot_be_made_is_refused(tmp_path: Path, arp_runtime: ForkedCommands) -> None:
     """In one sentence that names the cure."""
     (tmp_path / "file").touch()
     data_dir = tmp_path / "file" / "data"
-    command = [sys.executable, "-m", "arp_runtime", "serve", "--port", "0", "--data-dir", str(data_dir)]
-    with anyio.fail_after(30):
-        refused = await anyio.run_process(command, check=False)
+    refused = await arp_runtime.run("serve", "--port", "0", "--data-dir", str(data_dir), cwd=tmp_path)
     said = f"{data_dir} cannot be written (Not a directory): make it writable, or use another --data-dir."
-    assert (refused.returncode, refused.stderr.decode().strip()) == (1, f"arp-runtime: {said}")
+    assert (refused.code, refused.err.strip()) == (1, f"arp-runtime: {said}")
 
 
 async def test_what_is_forgotten_is_forgotten_on_the_disk_too(tmp_path: Path) -> None:

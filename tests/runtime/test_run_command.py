@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from subprocess import PIPE
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -17,9 +17,12 @@ from arp_runtime.commands.agent_options import AgentOptions
 from arp_runtime.commands.run import run_command
 from arp_runtime.commands.tool_options import ToolOptions
 from arp_service.processes import find_marked
+from support.forked import Done
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.forked import ForkedCommands
 
 _AGENTS = """
 import sys, time
@@ -54,10 +57,7 @@ def deaf(context):
 """
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
+Run = Callable[..., Awaitable[Done]]
 
 
 @pytest.fixture
@@ -70,16 +70,16 @@ def _command(*args: str) -> list[str]:
     return [sys.executable, "-m", "arp_runtime", "run", *args]
 
 
-async def _run(folder: Path, *args: str) -> Done:
-    env = {**os.environ, "COLUMNS": "200", "XDG_DATA_HOME": str(folder / "data")}
-    with anyio.fail_after(60):
-        done = await anyio.run_process(_command(*args), check=False, stderr=PIPE, cwd=folder, env=env)
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+@pytest.fixture
+def run(folder: Path, arp_runtime: ForkedCommands) -> Run:
+    """Run `arp-runtime run` in the folder to its end."""
+    env = {"COLUMNS": "200", "XDG_DATA_HOME": str(folder / "data")}
+    return lambda *args: arp_runtime.run("run", *args, cwd=folder, env=env)
 
 
-async def test_the_answer_goes_to_stdout_and_what_happens_to_stderr(folder: Path) -> None:
+async def test_the_answer_goes_to_stdout_and_what_happens_to_stderr(run: Run) -> None:
     """So that it can be piped; the exit code is 0."""
-    done = await _run(folder, "What is (19*23)?")
+    done = await run("What is (19*23)?")
     assert (done.code, done.out) == (0, "(19*23) = 437\n")
     assert [line.split("  ")[0] for line in done.err.splitlines()] == [
         "step",
@@ -91,42 +91,42 @@ async def test_the_answer_goes_to_stdout_and_what_happens_to_stderr(folder: Path
     ]
 
 
-async def test_a_run_that_failed_says_why(folder: Path) -> None:
+async def test_a_run_that_failed_says_why(run: Run) -> None:
     """Exit code 1; of a mistake the traceback, of what the agent meant to say none."""
-    done = await _run(folder, "x", "--agent", "./agents.py:broken")
+    done = await run("x", "--agent", "./agents.py:broken")
     assert (done.code, done.out) == (1, "")
     assert "agent_error: ValueError: out of range" in done.err
     assert "agents.py" in done.err
-    done = await _run(folder, "fail: no luck")
+    done = await run("fail: no luck")
     assert done.code == 1
     assert "failed_on_purpose: no luck" in done.err
     assert "Traceback" not in done.err
 
 
-async def test_what_an_agent_says_is_never_obeyed_by_the_terminal(folder: Path) -> None:
+async def test_what_an_agent_says_is_never_obeyed_by_the_terminal(folder: Path, run: Run) -> None:
     """Control characters are left out; artifacts are named."""
-    done = await _run(folder, "x", "--agent", "agents:artist")
+    done = await run("x", "--agent", "agents:artist")
     assert done.code == 0
     assert "\x1b" not in done.out + done.err
     assert "\x07" not in done.out
     assert f"artifact a.txt: file://{folder}/data/arp-runtime/artifacts/" in done.err
 
 
-async def test_json_is_for_programs(folder: Path) -> None:
+async def test_json_is_for_programs(run: Run) -> None:
     """Events as lines on stderr, the result as one on stdout."""
-    done = await _run(folder, "x", "--agent", "agents:facts", "--json")
+    done = await run("x", "--agent", "agents:facts", "--json")
     assert json.loads(done.out)["output"] == {"n": 1}
     assert [json.loads(line)["type"] for line in done.err.splitlines()] == ["final"]
-    assert json.loads((await _run(folder, "x", "--agent", "agents:facts")).out) == {"n": 1}
+    assert json.loads((await run("x", "--agent", "agents:facts")).out) == {"n": 1}
 
 
-async def test_limits_and_data_are_the_runs(folder: Path) -> None:
+async def test_limits_and_data_are_the_runs(folder: Path, run: Run) -> None:
     """Data as JSON, or from a file."""
-    done = await _run(folder, "x", "--data", '{"tool_id": "calculator", "args": {"expression": "1+1"}}')
+    done = await run("x", "--data", '{"tool_id": "calculator", "args": {"expression": "1+1"}}')
     assert done.out == "1+1 = 2\n"
     (folder / "data.json").write_text('{"tool_id": "calculator", "args": {"expression": "2+2"}}')
-    assert (await _run(folder, "x", "--data", "@data.json")).out == "2+2 = 4\n"
-    done = await _run(folder, "count to 5 quickly", "--max-tokens", "2")
+    assert (await run("x", "--data", "@data.json")).out == "2+2 = 4\n"
+    done = await run("count to 5 quickly", "--max-tokens", "2")
     assert done.code == 1
     assert "max_tokens is 2" in done.err
 

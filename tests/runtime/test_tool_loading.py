@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,6 +17,8 @@ from support.runtime import running_runtime
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from support.forked import ForkedCommands
 
 _MY_TOOLS = """
 from arp_runtime import tool
@@ -36,25 +37,11 @@ def _hidden() -> None: ...
 """
 
 
-async def _tools(
-    *args: str, cwd: Path, env: Mapping[str, str] | None = None, command: str = "tools"
-) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `arp-runtime tools`."""
+async def _origins(*args: str, cwd: Path, env: Mapping[str, str]) -> dict[str, str]:
+    command = [sys.executable, "-m", "arp_runtime", "tools", "--json", *args]
     with anyio.fail_after(30):
-        done = await anyio.run_process(
-            [sys.executable, "-m", "arp_runtime", command, *args],
-            check=False,
-            cwd=cwd,
-            env={**os.environ, "COLUMNS": "200", **(env or {})},
-            stderr=PIPE,
-        )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
-async def _origins(*args: str, cwd: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
-    code, out, err = await _tools("--json", *args, cwd=cwd, env=env)
-    assert code == 0, err
-    return {tool["tool_id"]: tool["origin"] for tool in json.loads(out)}
+        done = await anyio.run_process(command, cwd=cwd, env={**os.environ, **env})
+    return {tool["tool_id"]: tool["origin"] for tool in json.loads(done.stdout)}
 
 
 def _install(site: Path, name: str, module: str, source: str) -> None:
@@ -84,10 +71,10 @@ async def test_tools_come_from_modules_files_and_installed_packages(tmp_path: Pa
     assert await _origins("--tools", "my_tools", "--tools", "./my_tools.py", cwd=tmp_path, env=env) == expected
 
 
-async def test_people_see_a_table(tmp_path: Path) -> None:
+async def test_people_see_a_table(tmp_path: Path, arp_runtime: ForkedCommands) -> None:
     """A tool with what it takes, what it does, and where it is from."""
     (tmp_path / "my_tools.py").write_text(_MY_TOOLS)
-    code, out, err = await _tools("--tools", "./my_tools.py", cwd=tmp_path)
+    code, out, err = await arp_runtime.run("tools", "--tools", "./my_tools.py", cwd=tmp_path, env={"COLUMNS": "200"})
     assert (code, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
     assert ["shout", "text", "Says", "it", "louder.", "--tools", "./my_tools.py"] in lines
@@ -105,12 +92,12 @@ async def test_people_see_a_table(tmp_path: Path) -> None:
     ],
 )
 async def test_what_cannot_be_loaded_is_refused_at_the_start(
-    args: list[str], source: str, words: str, tmp_path: Path
+    args: list[str], source: str, words: str, tmp_path: Path, arp_runtime: ForkedCommands
 ) -> None:
     """In one line that names the place; a runtime with half of its tools never serves."""
     (tmp_path / "own.py").write_text(source)
     (tmp_path / "other.py").write_text(source)
-    code, _, err = await _tools(*args, cwd=tmp_path, command="serve")
+    code, _, err = await arp_runtime.run("serve", *args, cwd=tmp_path)
     assert code == 1
     assert words in err
     assert len(err.splitlines()) == 1
