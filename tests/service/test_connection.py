@@ -174,8 +174,9 @@ async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
         await client.send(b"abc")
         await client.send(b"def")
         assert await client.answer() == (200, b"abcdef")
-        await client.send(_POST.replace(b"POST", b"PUT") + expects + b"abcdef")
+        await client.send(_POST.replace(b"POST", b"PUT") + expects)
         assert (await client.answer())[0] == 405
+        assert await client.rest() == b""
 
 
 @pytest.mark.parametrize(
@@ -319,6 +320,26 @@ async def test_a_reader_that_takes_nothing_for_so_long_that_the_kernel_gives_up_
             with anyio.fail_after(20):
                 await given_up.wait()
     assert [entry["event"] for entry in entries] == []
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_an_answer_that_is_given_up_at_the_end_of_the_server_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It had its time; its client sees the end of the connection, and nobody is told of an error."""
+    monkeypatch.setattr(serving, "_GRACEFUL_S", 0.05)
+    asked = anyio.Event()
+
+    async def never(_request: Request) -> Response:
+        asked.set()
+        await anyio.sleep_forever()
+        return Response()
+
+    async with _connected(Route("/never", never)) as client:
+        await client.send(_GET % b"never")
+        with anyio.fail_after(10):
+            await asked.wait()
+    assert await client.rest() == b""
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 

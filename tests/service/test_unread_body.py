@@ -13,7 +13,13 @@ from arp_service.unread_body import UnreadBody
 if TYPE_CHECKING:
     from starlette.types import Message
 
-_REQUEST: dict[str, Any] = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"3")]}
+_REQUEST: dict[str, Any] = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "POST",
+    "path": "/",
+    "headers": [(b"content-length", b"3")],
+}
 _refusal = PlainTextResponse("no", 403)
 
 

@@ -71,6 +71,8 @@ class Connection:
                 watch.cancel()
         except OSError:
             pass  # closed by its client before it was looked at
+        except asyncio.CancelledError:
+            pass  # busy for too long when the server ends: asyncio would log it as a bug
         finally:
             await self._close()
 

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
+from arp_service.request_parser import waits_to_be_asked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -103,7 +105,8 @@ class Exchange:
 
     async def _ask_for_body(self) -> None:
         """A client may wait to hear that its body is wanted (RFC 9110, 10.1.1)."""
-        if not self._is_asked_for and not self.is_begun and self._request.waits_to_be_asked():
+        request = self._request
+        if not self._is_asked_for and not self.is_begun and waits_to_be_asked(request.version, request.headers):
             await self._line.write(_CONTINUE)
         self._is_asked_for = True
 

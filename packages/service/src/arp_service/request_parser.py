@@ -7,10 +7,14 @@ with, a third of what a small request takes goes into that.
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import httptools
 
-__all__ = ["MAX_HEAD_BYTES", "IncomingRequest", "RequestParser"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MAX_HEAD_BYTES", "IncomingRequest", "RequestParser", "waits_to_be_asked"]
 
 # What comes before a request's body is bounded, in bytes: its target, and the names and values of its headers.
 MAX_HEAD_BYTES = 32 * 1024
@@ -37,12 +41,6 @@ class IncomingRequest:
         self.is_complete = False
         self._pieces: list[bytes] = []
 
-    def waits_to_be_asked(self) -> bool:
-        """Whether the client may send no body before it hears that it shall (RFC 9110, 10.1.1)."""
-        return self.version == "1.1" and any(
-            name == b"expect" and value.lower() == b"100-continue" for name, value in self.headers
-        )
-
     def add(self, piece: bytes) -> None:
         """Some of the body has come."""
         self._pieces.append(piece)
@@ -52,6 +50,11 @@ class IncomingRequest:
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
+
+
+def waits_to_be_asked(version: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a client may send no body before it hears that it shall (RFC 9110, 10.1.1)."""
+    return version == "1.1" and any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
 
 
 class RequestParser:

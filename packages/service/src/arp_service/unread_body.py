@@ -1,9 +1,9 @@
 """What an answer leaves unread of its request's body.
 
-Hypercorn closes a connection whose request it has not received whole when the answer is sent, and says nothing of
+The server closes a connection whose request it has not received whole when the answer is sent, and says nothing of
 it. A client that keeps connections, and sends a body after its headers as most do, then sees its next request fail.
 So what is still on its way is read, and thrown away, before an answer begins; where that is too much or comes too
-slowly, the answer announces the close (RFC 9112, 9.6).
+slowly, the answer announces the close (RFC 9112, 9.6). A client that waits to be asked for its body is not asked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+
+from arp_service.request_parser import waits_to_be_asked
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,8 +40,9 @@ class UnreadBody:
 
         async def send_after_body(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.ended:
-                with anyio.move_on_after(self._patience_s):
-                    await body.discard()
+                if body.is_asked_for or not waits_to_be_asked(scope["http_version"], scope["headers"]):
+                    with anyio.move_on_after(self._patience_s):
+                        await body.discard()
                 if not body.ended:
                     message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
@@ -52,9 +55,11 @@ class _Body:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+        self.is_asked_for = False
         self.ended = False
 
     async def receive(self) -> Message:
+        self.is_asked_for = True
         message = await self._receive()
         if message["type"] != "http.request" or not message.get("more_body", False):
             self.ended = True
