@@ -160,6 +160,18 @@ async def test_nothing_is_sent_before_the_commit(scene: _Scene) -> None:
     assert scene.sent() == ["r1"]
 
 
+async def test_a_run_that_comes_alone_is_sent_before_its_client_is_answered(scene: _Scene) -> None:
+    """Its instance works while the answer is written; nothing is waited for but one turn of the loop."""
+    scene.add("i0", concurrency=2)
+    await wait_all_tasks_blocked()
+    scene.runtimes["i0"].gate.close()
+    await scene.submit("r1")
+    assert scene.sent() == ["r1"]
+    with anyio.fail_after(10):
+        await scene.submit("r2")  # the instance has not answered yet
+    assert scene.sent() == ["r1"]
+
+
 async def test_a_slot_that_is_held_is_taken(scene: _Scene) -> None:
     """Of two that are stored together for one slot, the first is claimed, and the second waits."""
     instance = scene.add("i0")

@@ -99,6 +99,11 @@ class Link:
         """What is stored of a run that is accepted for this instance."""
         return Claim(self.instance.instance_id, now, ceilings_of(self._spec()).deadline(limits, now))
 
+    @property
+    def is_about_to_send(self) -> bool:
+        """Whether it has been given a run, and nothing else is on its way to the instance, or being stored for it."""
+        return bool(self._outbox) and not (self._unanswered or self.instance.held_slots)
+
     def give_slot_back(self) -> None:
         """A slot that was held for a run is held no longer."""
         self.instance.give_slot_back()

@@ -137,6 +137,8 @@ class Submissions:
                     if link is not None:
                         self._slots.begin(run, link)
                     submission.outcome = run.status()
+        if any(link is not None and link.is_about_to_send for link in links):
+            await anyio.lowlevel.cancel_shielded_checkpoint()  # the instance works while its client is answered
 
     async def _compare(self, submission: _Submission, record: RunRecord) -> RunStatus | ServiceError:
         """The run that is there, where it was made by an equal request."""
