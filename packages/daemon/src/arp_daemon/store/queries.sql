@@ -1,17 +1,15 @@
+-- last_run --
+-- Where the last run is, and when it came.
+SELECT position, created_at FROM runs ORDER BY position DESC LIMIT 1;
+
 -- insert_run --
--- Accept a run, queued, or running where it is claimed with it; gives no row when its id or its key is taken. No run is
--- older than the one before it. Whatever changes a run sets `row_sum`, by the function of that name: a query more for
--- each would cost a third of the writer's time.
+-- Accept a run, queued, or running where it is claimed with it; nothing when its id or its key is taken. What changes a
+-- run later sets its `row_sum` by the function of that name: a query more for each would cost a third of the writer's
+-- time.
 INSERT INTO runs (position, run_id, state, request, request_sum, created_at, started_at, instance_id, attempt,
     runtime_profile, idempotency_key, row_sum)
-SELECT place, :run_id, :state, :request, :request_sum, time, :started_at, :instance_id, :attempt, :profile, :key,
-    row_sum(place, :run_id, :state, time, :started_at, NULL, :instance_id, :attempt, NULL, :profile)
-FROM (
-    SELECT coalesce(max(position), 0) + 1 AS place, max(:created_at, coalesce(max(created_at), 0)) AS time
-    FROM (SELECT position, created_at FROM runs ORDER BY position DESC LIMIT 1)
-)
-WHERE true
-ON CONFLICT DO NOTHING RETURNING position, created_at;
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
 
 -- insert_label --
 -- What a run can be found by.

@@ -7,7 +7,7 @@ flipped bit in data. What no checksum covers may make no sense: read rows within
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from arp_daemon.errors import CorruptRecordError
@@ -39,24 +39,39 @@ def reading() -> Iterator[None]:
         raise CorruptRecordError(message, details={"record": "a record"}) from exc
 
 
-def new_run_row(run: NewRun) -> dict[str, Any]:
+class RunRow(NamedTuple):
     """What `insert_run` takes."""
-    return {
-        "run_id": run.run_id,
-        "request": run.request,
-        "request_sum": _request_sum(run.run_id, run.idempotency_key, run.request),
-        "created_at": to_microseconds(run.created_at),
-        "profile": run.runtime_profile,
-        "key": run.idempotency_key,
-        **_claim_columns(run.claim),
-    }
+
+    position: int
+    run_id: str
+    state: str
+    request: bytes
+    request_sum: int
+    created_at: int
+    started_at: int | None
+    instance_id: str | None
+    attempt: int
+    runtime_profile: str | None
+    idempotency_key: str | None
+    row_sum: int
 
 
-def _claim_columns(claim: Claim | None) -> dict[str, Any]:
+def new_run_row(run: NewRun, last: tuple[int, int] | None) -> RunRow:
+    """The row of a run that comes after the `last` one, of which position and time are given. It is never older."""
+    last_position, latest = last or (0, 0)
+    position, created_at = last_position + 1, max(to_microseconds(run.created_at), latest)
+    run_id, key, profile = run.run_id, run.idempotency_key, run.runtime_profile
+    request_sum = _request_sum(run_id, key, run.request)
+    state, started_at, instance_id, attempt = _begun(run.claim)
+    own_sum = row_sum(position, run_id, state, created_at, started_at, None, instance_id, attempt, None, profile)
+    whole = (position, run_id, state, run.request, request_sum, created_at, started_at, instance_id, attempt)
+    return RunRow(*whole, profile, key, own_sum)
+
+
+def _begun(claim: Claim | None) -> tuple[str, int | None, str | None, int]:
     if claim is None:
-        return {"state": _QUEUED, "started_at": None, "instance_id": None, "attempt": 0}
-    started_at = to_microseconds(claim.claimed_at)
-    return {"state": _RUNNING, "started_at": started_at, "instance_id": claim.instance_id, "attempt": 1}
+        return _QUEUED, None, None, 0
+    return _RUNNING, to_microseconds(claim.claimed_at), claim.instance_id, 1
 
 
 def run_record(row: tuple[Any, ...]) -> RunRecord:

@@ -98,12 +98,7 @@ class SqliteStore:
 
     async def insert_runs(self, runs: list[NewRun]) -> list[RunRecord | None]:
         """See `Store`."""
-        rows = [(run, new_run_row(run)) for run in runs]
-
-        def work(db: sqlite3.Connection) -> list[RunRecord | None]:
-            return [_insert_run(db, run, row) for run, row in rows]
-
-        return await self._database.write(work)
+        return await self._database.write(lambda db: [_insert_run(db, run) for run in runs])
 
     async def start_attempts(self, attempts: list[Attempt]) -> None:
         """See `Store`."""
@@ -264,16 +259,16 @@ def _count_events(db: sqlite3.Connection, position: int) -> int:
     return int(db.execute(_Q["count_events"], (position,)).fetchone()[0])
 
 
-def _insert_run(db: sqlite3.Connection, run: NewRun, row: dict[str, Any]) -> RunRecord | None:
-    taken = db.execute(_Q["insert_run"], row).fetchone()
-    if taken is None:
+def _insert_run(db: sqlite3.Connection, run: NewRun) -> RunRecord | None:
+    row = new_run_row(run, db.execute(_Q["last_run"]).fetchone())
+    if not db.execute(_Q["insert_run"], row).rowcount:
         return None
-    position, created_at = taken
+    position, created_at = row.position, to_time(row.created_at)
     if run.labels:
         db.executemany(_Q["insert_label"], [(name, value, position) for name, value in run.labels.items()])
     if run.claim is not None:
         db.execute(_Q["insert_attempt"], attempt_row(run.claim.attempt(position, run.run_id)))
-    return new_record(run, position, to_time(created_at))
+    return new_record(run, position, created_at)
 
 
 @contextmanager
