@@ -15,6 +15,8 @@ from contracts.tree import list_files, read
 from docs.snippets import Step, read_steps
 from docs.stage import SERVE, Stage, open_stage
 
+# A document has a few dozen steps, and each of them may take a while on a machine that has other things to do.
+_DOCUMENT_TIMEOUT_S = 400
 DOCUMENTS = [p for p in list_files() if re.fullmatch(r"README\.md|docs/.*\.md|packages/\w+/README\.md", p.as_posix())]
 # What would take too long here, or would run this test in itself: where it is done, and by which words there.
 DONE_ELSEWHERE = {
@@ -106,6 +108,8 @@ SERVING = [d for d in DOCUMENTS if any(SERVE.match(step.text) for step in read_s
 CALLING = [d for d in DOCUMENTS if d not in SERVING]
 
 
+@pytest.mark.long
+@pytest.mark.timeout(_DOCUMENT_TIMEOUT_S)
 @pytest.mark.parametrize("documents", [*([d] for d in SERVING), CALLING], ids=lambda ds: ",".join(map(str, ds)))
 async def test_what_a_document_shows_is_what_happens(documents: list[Path], tmp_path: Path) -> None:
     """Each step of the document, done as it stands there, gives the output that it shows."""

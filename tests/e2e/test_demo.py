@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
+pytestmark = pytest.mark.long
+
 DEMO = Path(__file__).parents[2] / "tools" / "demo.py"
 PATIENCE_S = 110
 

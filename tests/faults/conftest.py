@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,8 @@ from faults.scene import Scene, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
+_HERE = Path(__file__).parent
 # In full, what takes a tenth of this among the other tests.
 _FULL_TIMEOUT_S = 3600
 
@@ -22,11 +23,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The full repetitions take their time; a share leaves out what has none."""
+    """The full repetitions take their time; a share leaves out what has none, and is begun first."""
     if IS_FULL:
         for item in items:
             item.add_marker(pytest.mark.timeout(_FULL_TIMEOUT_S))
         return
+    for item in items:
+        if item.path.parent == _HERE:
+            item.add_marker("long")
     left_out = [item for item in items if item.get_closest_marker("full")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
