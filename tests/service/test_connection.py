@@ -276,7 +276,21 @@ async def test_a_client_that_sends_no_more_still_gets_its_answer() -> None:
         assert await client.rest() == b""
 
 
-@pytest.mark.parametrize("rest", [b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc"])
+_CUT_OFF = [b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc"]
+
+
+@pytest.mark.parametrize("rest", [b"Content-Le", *_CUT_OFF])
+async def test_a_request_that_is_not_whole_is_answered_when_no_more_comes(rest: bytes) -> None:
+    """Its client may have counted wrongly, and listen still (RFC 9112, 8)."""
+    async with _connected() as client:
+        await client.send(_GET % b"hello" + _POST + rest)
+        client.writer.write_eof()
+        assert await client.answer() == (200, b"hello")
+        assert (await client.head())[0] == 400
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("rest", _CUT_OFF)
 async def test_a_client_that_leaves_within_its_body_is_no_bug(rest: bytes) -> None:
     """Its request is given up, and nobody is told of an error in the server."""
     read = anyio.Event()

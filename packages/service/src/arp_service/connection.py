@@ -119,8 +119,11 @@ class Connection:
         if self._parser.refused is not None:
             return False
         data, self._ahead = self._ahead or await self._receive(), b""
+        if not data:
+            self._parser.end()
+            return False
         self._parser.feed(data)
-        return bool(data)
+        return True
 
     async def until_gone(self) -> None:
         """Return when the client has left. What it asks meanwhile is kept for later, or, if it is much, left unread."""

@@ -68,6 +68,8 @@ class RequestParser:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
+        self._is_within = False
+        """Whether a request has begun that has not ended."""
         self._has_told = False
         """Whether, of what it is given now, the parser has told of a head that is whole, some of a body, or an end."""
         self._untold_bytes = 0
@@ -78,6 +80,11 @@ class RequestParser:
         """Read on."""
         while data and self.refused is None:
             data = self._feed(data)
+
+    def end(self) -> None:
+        """No more will come: a request that is not whole is none (RFC 9112, 8)."""
+        if self._is_within:
+            self._refuse(_BAD_REQUEST)
 
     def _feed(self, data: bytes) -> bytes:
         """Return what is still to be read."""
@@ -116,6 +123,7 @@ class RequestParser:
     def on_message_begin(self) -> None:
         """Called by httptools, as all that follow."""
         self._target, self._headers, self._head_bytes = b"", [], 0
+        self._is_within = True
 
     def on_url(self, piece: bytes) -> None:
         """The target, which may come in pieces."""
@@ -153,7 +161,7 @@ class RequestParser:
 
     def on_message_complete(self) -> None:
         """The body is whole, or there is none."""
-        self._has_told = True
+        self._is_within, self._has_told = False, True
         if self._current is not None:
             self._current.keeps_alive = self._current.version == _KEEPS_ALIVE and self._parser.should_keep_alive()
             self._current.is_complete = True
