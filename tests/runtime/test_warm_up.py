@@ -80,7 +80,7 @@ async def test_warming_up_serves_once_and_leaves_nothing_behind(tmp_path: Path) 
 async def test_a_process_forked_from_a_warm_one_has_nothing_left_to_import_or_to_collect() -> None:
     """To warm up loads all that a fork needs, so it starts at once and writes to little of what it shares."""
     async with running_runtime(program=("-c", _TEMPLATE)) as runtime:
-        async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
+        async with _client(runtime) as client:
             answer = (await execute(client, "What time is it in UTC?"))[-1].data["data"]["output"]["answer"]
         assert answer
         assert await runtime.stop() == 0
@@ -92,9 +92,11 @@ async def test_a_process_forked_from_a_warm_one_is_as_one_that_was_started() -> 
     async with AsyncExitStack() as stack:
         forked = await stack.enter_async_context(running_runtime("--log-level", "debug", program=("-c", _TEMPLATE)))
         started = await stack.enter_async_context(running_runtime("--log-level", "debug"))
-        assert await _metrics(forked) == await _metrics(started)
         [fork] = psutil.Process(forked.process.pid).children()
-        assert _held(fork.pid) == _held(started.process.pid)
+        async with _client(forked) as to_forked, _client(started) as to_started:
+            assert await _metrics(to_forked) == await _metrics(to_started)
+            # Each has the connection that it was asked over.
+            assert _held(fork.pid) == _held(started.process.pid)
         assert await forked.stop() == await started.stop() == 0
     assert _told(forked) == _told(started)
 
@@ -104,14 +106,17 @@ async def test_a_process_forked_from_a_warm_one_heeds_words_and_variables(variab
     """Its words were prepared; its environment says more."""
     words = () if variables else ("--max-concurrent-runs", "3")
     async with running_runtime(*words, program=("-c", _TEMPLATE), env=variables) as runtime:
-        async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
+        async with _client(runtime) as client:
             version = (await client.get("/v1/version")).json()
         assert version["extensions"]["arp.max_concurrent_runs"] == 3
 
 
-async def _metrics(runtime: RunningRuntime) -> list[str]:
-    async with httpx.AsyncClient(base_url=runtime.base_url, timeout=10) as client:
-        return [line for line in (await client.get("/metrics")).text.splitlines() if "_created" not in line]
+def _client(runtime: RunningRuntime) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=runtime.base_url, timeout=10)
+
+
+async def _metrics(client: httpx.AsyncClient) -> list[str]:
+    return [line for line in (await client.get("/metrics")).text.splitlines() if "_created" not in line]
 
 
 def _held(pid: int) -> list[str]:
