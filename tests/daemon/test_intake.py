@@ -113,7 +113,7 @@ def test_many_events_are_encoded_as_each_of_them_is(first: WireEvent) -> None:
     """Under the daemon's own id and seq, whoever they came from; what is absent stays absent."""
     others = [_token(first.seq + 1, "é\n\u2028\r", first.run_id), _token(first.seq + 2, "", first.run_id)]
     events = [first, *others]
-    assert encode_events(events, "r", 0) == [encode_event(event, "r", seq) for seq, event in enumerate(events)]
+    assert encode_events(events, "r", 0).split(b"\n") == [encode_event(e, "r", seq) for seq, e in enumerate(events)]
 
 
 def test_many_lines_are_decoded_as_each_of_them_is() -> None:

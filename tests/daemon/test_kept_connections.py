@@ -143,6 +143,32 @@ async def test_what_was_sent_unasked_is_no_answer_to_the_next_call() -> None:
     assert server.connections == 2
 
 
+async def test_what_comes_unasked_later_ends_the_connection_too() -> None:
+    """It is noticed when the next call looks for a connection."""
+    sent = anyio.Event()
+    connections = 0
+
+    async def serve(stream: SocketStream) -> None:
+        nonlocal connections
+        connections += 1
+        async with stream:
+            await stream.receive()
+            await stream.send(_OK)
+            await anyio.lowlevel.checkpoint()
+            await stream.send(_OK)
+            sent.set()
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        calls = KeptConnections(Address(f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"))
+        assert await calls.post("/", b"{}") == Answer(200, b"{}")
+        await sent.wait()
+        assert await calls.post("/", b"{}") == Answer(200, b"{}")
+        calls.close()
+        tasks.cancel_scope.cancel()
+    assert connections == 2
+
+
 async def test_nobody_at_the_address_means_that_nothing_was_sent(tmp_path: Path) -> None:
     """A port that nobody listens at, and a Unix socket that is not there."""
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:

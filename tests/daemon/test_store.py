@@ -168,11 +168,11 @@ async def test_events_that_are_kept_together_are_read_from_any_of_them_on(store:
 def test_what_is_kept_together_is_bounded_in_number_and_bytes() -> None:
     """Many small events, or a few that are large; one that is larger than all bounds is alone."""
     events = [b"x" * size for size in [10] * 500 + [20_000] * 5 + [100_000, 10]]
-    pieces = [*stored_together(1, 7, ["token"] * len(events), events)]
+    pieces = [*stored_together(1, 7, ("token",) * len(events), b"\n".join(events))]
     assert [event for piece in pieces for event in piece.each()] == events
     assert [piece.seq for piece in pieces] == [7, *(piece.next_seq for piece in pieces[:-1])]
     assert pieces[-1].next_seq == 7 + len(events)
-    assert max(len(piece.types) for piece in pieces) == 100
+    assert 50 < max(len(piece.types) for piece in pieces) <= 100
     assert max(len(piece.lines) for piece in pieces if len(piece.types) > 1) <= 32 * 1024
     assert len(pieces) < 20
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+import socket
+import threading
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import SocketAttribute
 
@@ -125,3 +129,34 @@ async def test_nobody_is_told_from_one_who_breaks_the_protocol(monkeypatch: pyte
     async with _Server(_HEAD).address() as address, open_stream(address, "/v1/events", None) as stream:
         with pytest.raises(NotReachedError):
             await anext(stream.pieces())
+
+
+async def test_who_never_stops_talking_lets_others_have_their_turn() -> None:
+    """Heartbeats without an end make no event that anybody would wait for the store with."""
+    flood, heard_enough, most = _chunks(b": ping\n\n" * 10_000), threading.Event(), 3000
+
+    def talk(listener: socket.socket) -> int:
+        sock, _ = listener.accept()
+        with sock, suppress(ConnectionError):
+            sock.recv(10_000)
+            sock.sendall(_HEAD)
+            for number in range(most):
+                if heard_enough.is_set():
+                    return number
+                sock.sendall(flood)
+        return most
+
+    async def read() -> None:
+        async with open_stream(Address(f"http://127.0.0.1:{listener.getsockname()[1]}"), "/", None) as stream:
+            async for _ in stream.pieces():
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        talking = asyncio.get_running_loop().run_in_executor(None, talk, listener)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            for _ in range(100):
+                await anyio.lowlevel.checkpoint()
+            heard_enough.set()
+            assert await talking < most
+            tasks.cancel_scope.cancel()

@@ -9,7 +9,7 @@ import msgspec
 
 from arp_daemon.failures import runtime_error
 from arp_daemon.open_run import Phase
-from arp_daemon.store import RunEnd, StoredEvents, stored_together
+from arp_daemon.store import MAX_TOGETHER, RunEnd, StoredEvents, stored_together
 from arp_daemon.wire_events import (
     LAST_TYPES,
     ProtocolError,
@@ -68,15 +68,14 @@ def take(run: OpenRun, events: list[WireEvent], redactor: Redactor) -> list[Take
 
 def _take_fresh(run: OpenRun, fresh: list[WireEvent], result: RunResult | None) -> list[Taken]:
     """Events that are the next ones; the last of them brings the result, where there is one."""
-    if not fresh:
-        return []
-    lines = encode_events(fresh, run.run_id, run.next_seq)
-    taken = [
-        Taken(events) for events in stored_together(run.position, run.next_seq, [event.type for event in fresh], lines)
-    ]
-    run.next_seq += len(fresh)
-    run.expected_seq += len(fresh)
-    run.last_sum = crc32(lines[-1])
+    taken: list[Taken] = []
+    for at in range(0, len(fresh), MAX_TOGETHER):
+        some = fresh[at : at + MAX_TOGETHER]
+        types, lines = tuple([event.type for event in some]), encode_events(some, run.run_id, run.next_seq)
+        taken += [Taken(events) for events in stored_together(run.position, run.next_seq, types, lines)]
+        run.next_seq += len(some)
+        run.expected_seq += len(some)
+        run.last_sum = crc32(lines[lines.rfind(b"\n") + 1 :])
     if result is not None:
         run.phase = Phase.ENDED
         end = RunEnd(run.position, state_of(result), utc_now(), result.to_json())

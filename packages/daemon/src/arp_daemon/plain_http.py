@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,10 +12,9 @@ from urllib.parse import urlsplit
 import anyio
 
 from arp_daemon.answer_parser import AnswerParser
-from arp_daemon.transport import open_connection
+from arp_daemon.transport import open_socket
 
 if TYPE_CHECKING:
-    from asyncio import StreamReader, StreamWriter
     from collections.abc import Iterable
 
     from arp_daemon.address import Address
@@ -28,17 +29,28 @@ class NotConnectedError(Exception):
 
 
 class PlainConnection:
-    """A connection that carries one request at a time. What is no HTTP raises BrokenAnswerError."""
+    """A connection that carries one request at a time. What is no HTTP raises BrokenAnswerError.
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    It is read when somebody wants to know what has come, and not before: while events are stored, an instance that goes
+    on to tell of others in small pieces costs nothing for each of them.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
         self._answer = AnswerParser()
 
     @property
     def is_ready(self) -> bool:
-        """Whether a request can be sent."""
-        return self._answer.is_untouched and not self._reader.at_eof()
+        """Whether a request can be sent: nothing has come since the last answer, not even the connection's end."""
+        if not self._answer.is_untouched:
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
     @property
     def is_over(self) -> bool:
@@ -47,9 +59,8 @@ class PlainConnection:
 
     async def send(self, request: bytes) -> None:
         """Send a request."""
-        self._writer.write(request)
         with suppress(ConnectionError):  # who refuses a body may answer and close before it has read it
-            await self._writer.drain()
+            await asyncio.get_running_loop().sock_sendall(self._socket, request)
 
     async def read_head(self) -> tuple[int, dict[bytes, bytes]]:
         """Return the status of the answer, and its headers, by their names in lower case."""
@@ -63,7 +74,13 @@ class PlainConnection:
 
     async def receive(self) -> None:
         """Wait for bytes, or the end of the connection."""
-        self._answer.feed(await self._reader.read(_READ_BYTES))
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            data = await asyncio.get_running_loop().sock_recv(self._socket, _READ_BYTES)
+        else:
+            await asyncio.sleep(0)  # who always has more to say lets others have their turn all the same
+        self._answer.feed(data)
 
     def begin_anew(self) -> None:
         """Make ready for the next request, where this one and its answer are over and the connection may be kept."""
@@ -72,14 +89,14 @@ class PlainConnection:
 
     def close(self) -> None:
         """Close it, whatever is under way."""
-        self._writer.close()
+        self._socket.close()
 
 
 async def connect(address: Address) -> PlainConnection:
     """Connect to the pinned address. Raises NotConnectedError."""
     try:
         with anyio.fail_after(_CONNECT_WITHIN_S):
-            return PlainConnection(*await open_connection(address))
+            return PlainConnection(await open_socket(address))
     except OSError as exc:  # a TimeoutError is one
         raise NotConnectedError(str(exc) or repr(exc)) from exc
 

@@ -8,7 +8,7 @@ one stream; one that knows only the standard gets runs one by one and is followe
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_MESSAGE, _MAX_DETAILS_BYTES = 2000, 16 * 1024
 _MAX_CURSOR = 256
+# So many events are decoded together: what is much larger than that is out of the processor's cache when it is read.
+_AT_ONCE = 256
 _SUCCESS, _REDIRECT, _CLIENT_ERROR = 2, 3, 4
 _BUSY = frozenset({429, 503})
 
@@ -186,16 +188,19 @@ class Relay:
 
 
 def _decode(lines: list[bytes]) -> tuple[list[WireEvent], list[ProtocolError]]:
-    """All together, or one by one where one of them is bad."""
-    with suppress(ProtocolError):
-        return decode_events(lines), []
+    """Many together; where one of them is bad, those one by one."""
     events: list[WireEvent] = []
     bad: list[ProtocolError] = []
-    for line in lines:
+    for at in range(0, len(lines), _AT_ONCE):
+        some = lines[at : at + _AT_ONCE]
         try:
-            events.append(decode_event(line))
-        except ProtocolError as exc:
-            bad.append(exc)
+            events += decode_events(some)
+        except ProtocolError:
+            for line in some:
+                try:
+                    events.append(decode_event(line))
+                except ProtocolError as exc:
+                    bad.append(exc)
     return events, bad
 
 

@@ -10,8 +10,9 @@ import re
 from typing import NamedTuple
 
 # Nearly all frames are so, and are cut out together; the rest is taken line by line.
-_USUAL = re.compile(rb"^id: (.*)\nevent: .*\ndata: (.*)\n\n", re.MULTILINE)
+_USUAL = re.compile(rb"^id: .*\nevent: .*\ndata: (.*)\n\n", re.MULTILINE)
 _USUAL_LINES = 4
+_END = b"\n\n"
 
 
 class FrameTooLongError(ValueError):
@@ -39,16 +40,25 @@ class FrameReader:
         Raises:
             FrameTooLongError: an event, or what is not yet whole, is over the limit.
         """
-        # What has been looked at is not looked at again: a frame that comes byte by byte costs no more than its length.
-        seen = max(len(self._rest) - 1, 0)
-        self._rest += self._unix_lines(chunk)
-        whole = b""
-        if (end := self._rest.rfind(b"\n\n", seen)) >= 0:
-            whole = bytes(self._rest[: end + 2])
-            del self._rest[: end + 2]
-        if len(self._rest) > self._max or (len(whole) > self._max and max(map(len, whole.split(b"\n\n"))) > self._max):
+        text = self._unix_lines(chunk)
+        whole = text if not self._rest and text.endswith(_END) else self._keep_rest(text)
+        if len(self._rest) > self._max or (len(whole) > self._max and max(map(len, whole.split(_END))) > self._max):
             raise FrameTooLongError(f"an event of more than {self._max} bytes")
         return _cut(whole) if whole else None
+
+    def _keep_rest(self, text: bytes) -> bytes:
+        """Return what is whole, and keep what is not.
+
+        What has been looked at is not looked at again: a frame that comes byte by byte costs no more than its length.
+        """
+        seen = max(len(self._rest) - 1, 0)
+        self._rest += text
+        end = self._rest.rfind(_END, seen) + len(_END)
+        if end < len(_END):
+            return b""
+        whole = bytes(self._rest[:end])
+        del self._rest[:end]
+        return whole
 
     def _unix_lines(self, chunk: bytes) -> bytes:
         """Lines may end in CRLF; a CR at the very end waits for its LF."""
@@ -60,8 +70,9 @@ class FrameReader:
 def _cut(text: bytes) -> Heard | None:
     usual = _USUAL.findall(text)
     if text.count(b"\n") == _USUAL_LINES * len(usual):  # there is nothing else between them
-        return Heard([data for _, data in usual], usual[-1][0])
-    frames = [frame for block in text.split(b"\n\n") if (frame := _parse(block)) is not None]
+        last_id = text[text.rfind(_END, 0, -2) + 1 :].lstrip(b"\n").partition(b"\n")[0]
+        return Heard(usual, last_id.removeprefix(b"id: "))
+    frames = [frame for block in text.split(_END) if (frame := _parse(block)) is not None]
     return Heard([data for _, data in frames if data], frames[-1][0]) if frames else None
 
 

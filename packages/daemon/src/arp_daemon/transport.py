@@ -6,8 +6,9 @@ What is answered there is bounded (`bounded_http`), whoever asks.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,9 +27,6 @@ _HTTP_PORT = 80
 _PLAIN = {"Accept-Encoding": "identity"}
 # As many streams as an instance has runs, where it has no one stream of all.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-
-# What has come and is not looked at yet, on a connection without a client; some more than this, and reading pauses.
-_UNREAD_BYTES = 512 * 1024
 
 
 def http_client(address: Address) -> httpx.AsyncClient:
@@ -54,12 +52,33 @@ def runtime_client(address: Address) -> AsyncRuntimeClient:
     )
 
 
-async def open_connection(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection without HTTP. Raises OSError where nobody takes it."""
+async def open_socket(address: Address) -> socket.socket:
+    """A connected socket that does not block. Raises OSError where nobody takes the connection."""
+    loop = asyncio.get_running_loop()
     if address.uds is not None:
-        return await asyncio.open_unix_connection(address.uds, limit=_UNREAD_BYTES)
+        return await _connected(loop, socket.AF_UNIX, address.uds)
     url = urlsplit(address.base_url)
-    return await asyncio.open_connection(address.ip or url.hostname, url.port or _HTTP_PORT, limit=_UNREAD_BYTES)
+    host, port = address.ip or url.hostname or "", url.port or _HTTP_PORT
+    refused: OSError | None = None
+    for family, _, _, _, found in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            return await _connected(loop, family, found)
+        except OSError as exc:
+            refused = refused or exc
+    raise refused or OSError(f"{host} has no address")
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, family: int, to: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(0)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await loop.sock_connect(sock, to)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _transport(address: Address) -> httpx.AsyncBaseTransport:

@@ -94,11 +94,11 @@ def encode_event(event: WireEvent, run_id: str, seq: int) -> bytes:
     return _encoder.encode(WireEvent(run_id, seq, event.type, event.time, event.data, event.extensions))
 
 
-def encode_events(events: Sequence[WireEvent], run_id: str, seq: int) -> list[bytes]:
-    """Encode consecutive events of one run under the daemon's own run id, and seqs that count from `seq`."""
+def encode_events(events: Sequence[WireEvent], run_id: str, seq: int) -> bytes:
+    """Encode consecutive events of one run, one a line, under the daemon's own run id; seqs count from `seq`."""
     if (events[0].run_id, events[0].seq) != (run_id, seq):
         events = [WireEvent(run_id, n, e.type, e.time, e.data, e.extensions) for n, e in enumerate(events, seq)]
-    return _encoder.encode_lines(events).splitlines()
+    return _encoder.encode_lines(events)[:-1]
 
 
 def hide_in_event(event: WireEvent, redactor: Redactor) -> WireEvent:

@@ -4,6 +4,7 @@ from arp_daemon.store.presence import StoreDamagedError
 from arp_daemon.store.protocol import OutOfOrderError, Store
 from arp_daemon.store.records import (
     ALL_RUNS,
+    MAX_TOGETHER,
     Append,
     Attempt,
     AttemptEnd,
@@ -24,6 +25,7 @@ from arp_daemon.store.sqlite import open_sqlite_store
 
 __all__ = [
     "ALL_RUNS",
+    "MAX_TOGETHER",
     "Append",
     "Attempt",
     "AttemptEnd",

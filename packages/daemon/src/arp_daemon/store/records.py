@@ -10,10 +10,11 @@ import msgspec
 from arp_model import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-# So many events stand in one row, unless they are larger than this together.
-_TOGETHER, _TOGETHER_BYTES = 100, 32 * 1024
+MAX_TOGETHER = 100
+"""So many events stand in one row, unless they are larger together than the next."""
+_MAX_BYTES_TOGETHER = 32 * 1024
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -153,23 +154,18 @@ class StoredEvents(msgspec.Struct, frozen=True, gc=False):
         return StoredEvents(self.position, max(first, self.seq), self.types[cut], b"\n".join(self.each()[cut]))
 
 
-def stored_together(position: int, seq: int, types: Sequence[str], events: Sequence[bytes]) -> Iterator[StoredEvents]:
-    """Consecutive events, each as JSON on one line, in pieces that are small enough to be read at once.
+def stored_together(position: int, seq: int, types: tuple[str, ...], lines: bytes) -> Iterator[StoredEvents]:
+    """Consecutive events as `StoredEvents` has them, in pieces that are small enough to be read at once.
 
     What is damaged on the disk is lost a piece at a time; that bounds them, too.
     """
-    for at in range(0, len(events), _TOGETHER):
-        yield from _halved(position, seq + at, types[at : at + _TOGETHER], events[at : at + _TOGETHER])
-
-
-def _halved(position: int, seq: int, types: Sequence[str], events: Sequence[bytes]) -> Iterator[StoredEvents]:
-    lines = b"\n".join(events)
-    if len(lines) <= _TOGETHER_BYTES or len(events) == 1:
-        yield StoredEvents(position, seq, tuple(types), lines)
-    else:
-        half = len(events) // 2
-        yield from _halved(position, seq, types[:half], events[:half])
-        yield from _halved(position, seq + half, types[half:], events[half:])
+    events = StoredEvents(position, seq, types, lines)
+    if len(types) == 1 or (len(types) <= MAX_TOGETHER and len(lines) <= _MAX_BYTES_TOGETHER):
+        yield events
+        return
+    half = seq + len(types) // 2
+    for part in (events.between(seq, half), events.between(half, events.next_seq)):
+        yield from stored_together(position, part.seq, part.types, part.lines)
 
 
 class RunEnd(msgspec.Struct, frozen=True):
