@@ -43,7 +43,7 @@ _MAX_BREAKS, _HELD_S = 5, 10.0
 # A runtime without streams is asked, first soon, then less often.
 _FIRST_POLL_S, _LAST_POLL_S = 0.02, 1.0
 # So many events take a millisecond of the loop.
-_MANY = 300
+_MANY = 1000
 
 
 class Breaks:
