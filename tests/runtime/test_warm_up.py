@@ -17,15 +17,17 @@ from runtime.streams import execute
 from support.runtime import RunningRuntime, running_runtime
 
 _TEMPLATE = """
-import gc, os, signal, sys
+import ctypes, gc, os, signal, sys
 import arp_runtime.cli
 arp_runtime.cli.warm_up()
 arp_runtime.cli.prepare(sys.argv)
+kernel = ctypes.CDLL(None)
 gc.collect()
 gc.freeze()
 warm, collected = set(sys.modules), gc.get_stats()[-1]["collections"]
 child = os.fork()
 if child == 0:
+    kernel.prctl(1, signal.SIGKILL)  # when its parent ends, as a failed test has it do
     try:
         arp_runtime.cli.main()
     finally:
