@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec import UNSET
 
-from arp_daemon.selector import Selector, by_load, read_selector
+from arp_daemon.selector import Selector, by_load, least_loaded, read_selector
 from arp_model import RunRequestRuntimeSelector
 
 
@@ -55,6 +55,8 @@ def test_the_least_loaded_instance_with_a_free_slot_is_chosen() -> None:
     full = _Candidate("full", free_slots=0, load=1)
     light = _Candidate("light", free_slots=2, load=1)
     heavy = _Candidate("heavy", free_slots=2, load=2)
+    assert least_loaded([heavy, full, light]) is light
+    assert least_loaded([full]) is None
     given = []
     for chosen in by_load([heavy, full, light]):
         given.append(chosen.instance_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -29,8 +28,7 @@ class _Limited(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Limited)
 
 
-@dataclass(frozen=True)
-class Ceilings:
+class Ceilings(msgspec.Struct, frozen=True):
     """None where there is none."""
 
     timeout_ms: int | None = None

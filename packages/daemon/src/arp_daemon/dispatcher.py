@@ -14,7 +14,7 @@ import structlog
 from arp_daemon.exec_spec import retries_of
 from arp_daemon.link import Link
 from arp_daemon.open_run import WITH_INSTANCE
-from arp_daemon.selector import by_load
+from arp_daemon.selector import by_load, least_loaded
 from arp_service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Dispatcher:
         """
         if self._stop.requested.is_set():
             return None
-        instance = next(by_load([link.instance for link in self._admitted(selector)]), None)
+        instance = least_loaded(link.instance for link in self._admitted(selector))
         if instance is None or self._queue.has_any_for(instance):
             return None
         return self._links[instance.instance_id]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import msgspec
 from msgspec import UNSET
 
 from arp_daemon.endpoint import normal_endpoint
@@ -49,10 +50,10 @@ class Candidate(Protocol):
 
 
 C = TypeVar("C", bound=Candidate)
+_load_of = attrgetter("load")
 
 
-@dataclass(frozen=True)
-class Selector:
+class Selector(msgspec.Struct, frozen=True):
     """A run's runtime_selector, with the default applied. Equal selectors share a queue."""
 
     runtime_profile: str | None = None
@@ -76,6 +77,11 @@ def read_selector(given: RunRequestRuntimeSelector | UnsetType) -> Selector:
     if given is not UNSET and given.runtime_api_endpoint is not UNSET:
         parts["endpoint"] = normal_endpoint(given.runtime_api_endpoint)
     return Selector(**parts) if parts else Selector(runtime_profile=DEFAULT_PROFILE)
+
+
+def least_loaded(instances: Iterable[C]) -> C | None:
+    """The instance that gets the next run, if one has a free slot: what `by_load` begins with."""
+    return min((instance for instance in instances if instance.free_slots > 0), key=_load_of, default=None)
 
 
 def by_load(instances: Iterable[C]) -> Iterator[C]:
