@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from arp_service.sqlite import (
     Database,
@@ -37,6 +39,12 @@ def _insert(number: int) -> Callable[[sqlite3.Connection], None]:
     return work
 
 
+def _let_threads_go_on(path: Path) -> None:
+    """As a request does that speaks to sockets."""
+    for _ in range(100):
+        path.stat()
+
+
 def _numbers(db: sqlite3.Connection) -> list[int]:
     return [n for (n,) in db.execute("SELECT n FROM t ORDER BY n")]
 
@@ -51,6 +59,21 @@ async def test_a_write_is_seen_by_another_connection_when_it_returns(tmp_path: P
             assert _numbers(other) == [1]
         finally:
             other.close()
+
+
+async def test_what_is_asked_for_in_one_turn_of_the_loop_is_one_transaction(tmp_path: Path, migrations: Path) -> None:
+    """The thread is woken once for all of it, also where it could have begun with the first."""
+    async with open_database(tmp_path / "db", migrations) as database:
+        statements: list[str] = []
+
+        async def insert(number: int) -> None:
+            _let_threads_go_on(tmp_path)
+            await database.write(_insert(number))
+
+        await database.write(lambda db: db.set_trace_callback(statements.append))
+        for first in range(0, 100, 10):
+            await asyncio.gather(*map(insert, range(first, first + 10)))
+        assert statements.count("BEGIN IMMEDIATE") == 10
 
 
 async def test_one_failing_write_of_a_group_undoes_itself_alone(tmp_path: Path, migrations: Path) -> None:
@@ -106,9 +129,12 @@ async def test_what_is_queued_is_written_before_the_database_closes(tmp_path: Pa
     async with anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(database.write, _insert(number))
-    await anyio.to_thread.run_sync(database.close)
+    last = asyncio.create_task(database.write(_insert(50)))
+    await checkpoint()  # it has been asked for, in this turn of the loop
+    await database.close()
+    await last
     with sqlite3.connect(path) as other:
-        assert len(_numbers(other)) == 50
+        assert len(_numbers(other)) == 51
     other.close()
 
 

@@ -2,7 +2,8 @@
 
 The writer is a thread that owns its connection. It takes all that waits, runs it in one transaction, commits
 once (WAL, synchronous=FULL: a commit is on the disk), and then answers everybody. So a write is durable when
-`write` returns, and a hundred at once cost one sync.
+`write` returns, and a hundred at once cost one sync. What is asked for in one turn of the event loop goes to the thread
+together, because to wake it costs as much for one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Functions = Mapping[str, Callable[..., Any]]
 
 _log = structlog.get_logger(__name__)
 
-# How many writes may share one transaction: enough to amortize a sync, few enough to answer soon.
+# How many writes share one transaction, or a few more: enough to amortize a sync, few enough to answer soon.
 _MAX_GROUP = 512
 # Another process (a backup, a shell) may hold the lock for so long.
 _BUSY_TIMEOUT_MS = 5000
@@ -96,10 +97,11 @@ class Database:
         self._writer.start()
         self._reader.start()
 
-    def close(self) -> None:
-        """Finish what is queued, close both connections. Blocks; call off the loop."""
-        self._writer.close()
-        self._reader.close()
+    async def close(self) -> None:
+        """Finish what has been asked for, close both connections."""
+        for worker in (self._writer, self._reader):
+            worker.hand_over()
+            await anyio.to_thread.run_sync(worker.close)
 
 
 class _Worker:
@@ -109,7 +111,9 @@ class _Worker:
         self._path = path
         self._functions = functions
         self._grouped = grouped
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._asked: list[_Job] = []
+        """In this turn of the loop."""
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         name = "sqlite-writer" if grouped else "sqlite-reader"
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,10 +128,19 @@ class _Worker:
             self._thread.join()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(work, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if not self._asked:
+            loop.call_soon(self.hand_over)
+        self._asked.append(_Job(work, future))
         with _translated():
             return await future
+
+    def hand_over(self) -> None:
+        """Give the thread what has been asked for."""
+        if self._asked:
+            self._jobs.put(self._asked)
+            self._asked = []
 
     def _work(self) -> None:
         """Work until closed. A connection that cannot be had, or broke for good, is an answer to every job."""
@@ -144,19 +157,16 @@ class _Worker:
 
     def _take(self) -> list[_Job] | None:
         """Wait for a job, and take all that wait with it; None at the end."""
-        first = self._jobs.get()
-        if first is None:
-            return None
-        jobs = [first]
-        while len(jobs) < _MAX_GROUP:
+        jobs = self._jobs.get()
+        while jobs is not None and len(jobs) < _MAX_GROUP:
             try:
-                job = self._jobs.get_nowait()
+                more = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if job is None:
+            if more is None:
                 self._jobs.put(None)
                 break
-            jobs.append(job)
+            jobs += more
         return jobs
 
     def _answer(self, outcomes: list[_Outcome]) -> None:
@@ -212,7 +222,7 @@ async def open_database(
         yield database
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(database.close)
+            await database.close()
 
 
 def migrate(path: Path, migrations: Traversable) -> None:
