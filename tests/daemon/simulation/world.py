@@ -113,7 +113,8 @@ class World:
         at_work = (
             e.live and not e.forgotten for runtime in self.runtimes.values() for e in runtime.executions.values()
         )
-        return any(run.ended_at is None for run in self.disk.runs.values()) or any(at_work)
+        on_its_way = (runtime.pending for runtime in self.runtimes.values())
+        return any(run.ended_at is None for run in self.disk.runs.values()) or any(at_work) or any(on_its_way)
 
     # -- what happens ------------------------------------------------------------------------------------------
 
