@@ -90,12 +90,13 @@ async def test_a_deleted_instance_finishes_its_run_within_its_grace(daemon: Runn
 
 async def test_an_instance_on_its_way_out_still_counts_for_max(daemon: RunningDaemon) -> None:
     """With max 1 the next run waits until its process is gone; no run is lost."""
-    instance, run_id = await _busy(daemon, "wait 1 seconds", max=1)
+    instance, run_id = await _busy(daemon, max=1)
     await _drain(daemon, instance)
     other = await daemon.submit("What is 1+1?")
     assert [i["instance_id"] for i in await daemon.instances()] == [instance["instance_id"]]
+    await daemon.client.post(f"/v1/runs/{run_id}:cancel")
     assert (await daemon.result(other))["ok"] is True
-    assert (await daemon.get(f"/v1/runs/{run_id}"))["state"] == "succeeded"
+    assert (await daemon.get(f"/v1/runs/{run_id}"))["state"] == "canceled"
 
 
 async def test_a_run_that_asks_for_an_instance_on_its_way_out_is_refused(daemon: RunningDaemon) -> None:
