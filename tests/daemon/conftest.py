@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.daemon import RunningDaemon, running_daemon
+from support.forked import forked_commands
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from support.forked import ForkedCommands
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +51,13 @@ async def _tidied_daemon(shared_daemon: RunningDaemon) -> AsyncIterator[RunningD
     if shared_daemon.process.returncode is not None:  # the test has failed, and the next one need not
         await shared_daemon.start()
     await shared_daemon.tidy()
+
+
+@pytest.fixture(scope="session")
+def arp_daemon() -> Iterator[ForkedCommands]:
+    """Runs `arp-daemon` with arguments to its end."""
+    with forked_commands("arp-daemon", "arp_daemon.cli") as forked:
+        yield forked
 
 
 @pytest.fixture

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from arp_daemon.profile_files import ProfileFileError, read_profiles
 from support.daemon import running_daemon
+
+if TYPE_CHECKING:
+    from support.forked import ForkedCommands
 
 _FILE = """
 [profiles.fast]
@@ -105,13 +106,12 @@ async def test_profiles_are_put_at_start_where_they_differ(tmp_path: Path) -> No
         assert versions == [1, 2]
 
 
-async def test_a_broken_file_stops_the_start(tmp_path: Path) -> None:
+async def test_a_broken_file_stops_the_start(tmp_path: Path, arp_daemon: ForkedCommands) -> None:
     """With one line that names it, and before anything is touched."""
     path = tmp_path / "profiles.toml"
     path.write_text("[profiles.a]\nmax = 1")
-    command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
-    with anyio.fail_after(30):
-        done = await anyio.run_process([*command, "--profiles", str(path)], check=False)
-    assert done.returncode == 1
-    assert done.stderr.decode().startswith(f"arp-daemon: {path}: ")
+    command = ("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), "--profiles", str(path))
+    done = await arp_daemon.run(*command, cwd=tmp_path)
+    assert done.code == 1
+    assert done.err.startswith(f"arp-daemon: {path}: ")
     assert not (tmp_path / "data").exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.daemon import RunningDaemon
+    from support.forked import ForkedCommands
 
 
 async def test_a_daemon_that_is_killed_finds_its_instances_and_runs_again(daemon: RunningDaemon) -> None:
@@ -110,13 +110,14 @@ async def test_a_launcher_that_is_killed_takes_its_instances_along_and_is_replac
     assert (await daemon.result(await daemon.submit("What is 1+1?")))["ok"] is True
 
 
-async def test_a_second_daemon_on_the_same_data_dir_refuses_at_once(daemon: RunningDaemon) -> None:
+async def test_a_second_daemon_on_the_same_data_dir_refuses_at_once(
+    daemon: RunningDaemon, arp_daemon: ForkedCommands
+) -> None:
     """It says why and how to go on, and the first one is not disturbed."""
-    command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(daemon.data_dir)]
-    with anyio.fail_after(30):
-        second = await anyio.run_process(command, check=False)
-    assert second.returncode == 1
-    assert b"--data-dir" in second.stderr
+    command = ("serve", "--port", "0", "--data-dir", str(daemon.data_dir))
+    second = await arp_daemon.run(*command, cwd=daemon.data_dir)
+    assert second.code == 1
+    assert "--data-dir" in second.err
     assert (await daemon.get("/v1/health"))["status"] == "ok"
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
 import pytest
 
 from arp_daemon.store import (
@@ -28,7 +25,12 @@ from arp_model import RunState
 from arp_service.folder_lock import locked_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from support.forked import ForkedCommands
+
+    Run = Callable[[str], Awaitable[tuple[int, str]]]
 
 _NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 _RUNS = 60
@@ -53,12 +55,16 @@ async def path(tmp_path: Path) -> Path:
     return path
 
 
-def _command(command: str, path: Path) -> tuple[int, str]:
-    """Run it as an operator would."""
-    words = [sys.executable, "-m", "arp_daemon", command, "--data-dir", str(path.parent)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def command(path: Path, arp_daemon: ForkedCommands) -> Run:
+    """Run a command as an operator would."""
+
+    async def run(name: str) -> tuple[int, str]:
+        done = await arp_daemon.run(name, "--data-dir", str(path.parent), cwd=path.parent)
+        assert "Traceback" not in done.err, done.err
+        return done.code, done.out + done.err
+
+    return run
 
 
 def _damage(path: Path, *statements: str) -> None:
@@ -79,17 +85,17 @@ def _break_pages(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 4096)
 
 
-async def test_a_whole_store_is_found_whole_and_left_alone(path: Path) -> None:
+async def test_a_whole_store_is_found_whole_and_left_alone(path: Path, command: Run) -> None:
     """Exit code 0, with counts; repair changes nothing."""
-    for command in ("check", "repair"):
-        code, said = await anyio.to_thread.run_sync(_command, command, path)
+    for name in ("check", "repair"):
+        code, said = await command(name)
         assert code == 0, said
         assert f"{_RUNS} runs with {5 * (_RUNS - 1)} events, 1 profiles, 1 instances" in said
         assert "Nothing is damaged" in said
     assert not list(path.parent.glob("*.damaged-*"))
 
 
-async def test_damaged_rows_are_named_and_the_rest_is_saved(path: Path) -> None:
+async def test_damaged_rows_are_named_and_the_rest_is_saved(path: Path, command: Run) -> None:
     """A run whose record is damaged goes, with its name; one whose log is, ends with its result; the old file stays."""
     _damage(
         path,
@@ -97,12 +103,12 @@ async def test_damaged_rows_are_named_and_the_rest_is_saved(path: Path) -> None:
         "UPDATE run_events SET event = CAST('?' AS BLOB) WHERE seq = 2 AND position IN "
         "(SELECT position FROM runs WHERE run_id = 'r5')",
     )
-    code, said = await anyio.to_thread.run_sync(_command, "check", path)
+    code, said = await command("check")
     assert code == 1
     assert "'r3'" in said
     assert "'r5'" in said
     assert "arp-daemon repair" in said
-    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    code, said = await command("repair")
     assert code == 0, said
     assert f"{_RUNS - 1} runs" in said
     assert len(list(path.parent.glob("daemon.sqlite3.damaged-*Z"))) == 1
@@ -116,17 +122,17 @@ async def test_damaged_rows_are_named_and_the_rest_is_saved(path: Path) -> None:
         assert b'"answer":"a"' in events[-1].lines
         assert [open_run.run_id for open_run in await store.list_open_runs()] == [f"r{_RUNS - 1}"]
         assert len(await store.list_attempts(run.position)) == 1
-    code, said = await anyio.to_thread.run_sync(_command, "check", path)
+    code, said = await command("check")
     assert code == 0, said
 
 
-async def test_what_lies_around_broken_pages_is_saved(path: Path) -> None:
+async def test_what_lies_around_broken_pages_is_saved(path: Path, command: Run) -> None:
     """Garbage in some pages, or the end cut off: the daemon refuses, repair saves most, and the daemon starts."""
     _break_pages(path)
     with pytest.raises(StoreDamagedError):
         async with open_sqlite_store(path):
             pass
-    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    code, said = await command("repair")
     assert code == 0, said
     assert "LOST" in said
     async with open_sqlite_store(path) as store:
@@ -134,7 +140,7 @@ async def test_what_lies_around_broken_pages_is_saved(path: Path) -> None:
         assert not store.damaged
 
 
-async def test_a_store_of_which_only_an_index_is_broken_loses_nothing(path: Path) -> None:
+async def test_a_store_of_which_only_an_index_is_broken_loses_nothing(path: Path, command: Run) -> None:
     """Repair makes a whole one all the same, and says so."""
     with closing(sqlite3.connect(path)) as other:
         (page,) = other.execute(
@@ -143,29 +149,29 @@ async def test_a_store_of_which_only_an_index_is_broken_loses_nothing(path: Path
     with path.open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xa5" * 4096)
-    assert (await anyio.to_thread.run_sync(_command, "check", path))[0] == 1
-    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    assert (await command("check"))[0] == 1
+    code, said = await command("repair")
     assert code == 0, said
     assert f"Read {_RUNS} runs" in said
     assert "LOST" not in said
     assert "The store is whole: start the daemon." in said
     assert "Nothing is damaged" not in said
-    assert (await anyio.to_thread.run_sync(_command, "check", path))[0] == 0
+    assert (await command("check"))[0] == 0
 
 
-async def test_a_vanished_store_is_begun_anew_only_when_told_to(path: Path) -> None:
+async def test_a_vanished_store_is_begun_anew_only_when_told_to(path: Path, command: Run) -> None:
     """Repair is the operator's word for it, and says what is lost."""
     _remove(path)
-    code, said = await anyio.to_thread.run_sync(_command, "check", path)
+    code, said = await command("check")
     assert (code, "is gone" in said) == (1, True)
-    code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+    code, said = await command("repair")
     assert (code, "is gone" in said) == (0, True)
     async with open_sqlite_store(path) as store:
         assert await store.list_runs(1, None) == []
 
 
-async def test_a_store_in_use_is_not_touched(path: Path) -> None:
+async def test_a_store_in_use_is_not_touched(path: Path, command: Run) -> None:
     """One sentence says to stop the daemon."""
     with locked_folder(path.parent, "daemon"):
-        code, said = await anyio.to_thread.run_sync(_command, "repair", path)
+        code, said = await command("repair")
     assert (code, "Another daemon" in said) == (1, True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import psutil
+
+    from support.forked import ForkedCommands
 
 _NOBODY = 65534
 # A kernel that does not tell whose a connection is: it has no such family of questions.
@@ -111,28 +112,30 @@ async def test_where_nobody_tells_who_asks_a_token_is_made_and_clients_find_it(
         assert document["security"] == [{"ArpBearerJWT": []}]
 
 
-def _refusal(folder: Path, *args: str) -> str:
+async def _refusal(arp_daemon: ForkedCommands, folder: Path, *args: str) -> str:
     """What a daemon that does not start says; it must be one line, besides the log."""
-    command = [sys.executable, "-m", "arp_daemon", "serve", "--port", "0", "--data-dir", str(folder), *args]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    (said,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    done = await arp_daemon.run("serve", "--port", "0", "--data-dir", str(folder), *args, cwd=folder.parent)
+    assert done.code == 1
+    (said,) = [line for line in done.err.splitlines() if not line.startswith("{")]
     assert said.startswith("arp-daemon: ")
     return said
 
 
-def test_beyond_loopback_a_daemon_has_a_token_before_it_listens(tmp_path: Path) -> None:
+async def test_beyond_loopback_a_daemon_has_a_token_before_it_listens(
+    tmp_path: Path, arp_daemon: ForkedCommands
+) -> None:
     """Made if need be; one that others may read is refused, and nothing has listened. (The address is no machine's.)"""
-    assert "Cannot assign requested address" in _refusal(tmp_path / "data", "--host", "192.0.2.1")
+    assert "Cannot assign requested address" in await _refusal(arp_daemon, tmp_path / "data", "--host", "192.0.2.1")
     path = tmp_path / "data" / "token"
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o644)
     for args in (["--host", "192.0.2.1"], ["--token-file", str(path)]):
-        said = _refusal(tmp_path / "data", *args)
+        said = await _refusal(arp_daemon, tmp_path / "data", *args)
         assert "chmod 600" in said
         assert path.read_text().strip() not in said
 
 
-def test_a_host_that_cannot_be_one_is_refused_at_the_start(tmp_path: Path) -> None:
+async def test_a_host_that_cannot_be_one_is_refused_at_the_start(tmp_path: Path, arp_daemon: ForkedCommands) -> None:
     """With the option's name."""
-    assert "--allow-host http://x: write a name" in _refusal(tmp_path, "--allow-host", "http://x")
+    said = await _refusal(arp_daemon, tmp_path / "data", "--allow-host", "http://x")
+    assert "--allow-host http://x: write a name" in said
