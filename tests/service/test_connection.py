@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,12 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from arp_service import serving
+from arp_service import connection, serving
 from arp_service.application import create_app
 from arp_service.body import read_body
 from arp_service.streaming import text_response
 from support.serving import served
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -337,6 +339,44 @@ async def test_a_reader_that_takes_nothing_for_so_long_that_the_kernel_gives_up_
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def test_who_takes_its_time_gets_the_last_answer_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a server that ends is in a hurry to close."""
+    monkeypatch.setattr(connection, "_HURRIED_CLOSE_S", 0)
+    large = _Large()
+    async with _connected(Route("/large", large)) as client:
+        await client.send(b"GET /large HTTP/1.0\r\n" + _HOST + b"\r\n")
+        await until(large.is_closing)
+        await client.head()
+        assert len(await client.rest()) == large.sent
+
+
+class _Large:
+    """An endpoint that sends more than the kernel takes, to one client."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._transport: asyncio.WriteTransport | None = None
+
+    async def __call__(self, request: Request) -> Response:
+        assert request.client is not None
+        return StreamingResponse(self._pieces(_transport_to(request.client.port)))
+
+    async def _pieces(self, transport: asyncio.WriteTransport) -> AsyncGenerator[bytes, None]:
+        self._transport = transport
+        while not transport.get_write_buffer_size():
+            yield b"x" * 1000
+            self.sent += 1000
+
+    def is_closing(self) -> bool:
+        return self._transport is not None and self._transport.is_closing()
+
+
+def _transport_to(port: int) -> asyncio.WriteTransport:
+    """The server's end of the connection with a client of this port."""
+    transports = [found for found in gc.get_objects() if isinstance(found, asyncio.WriteTransport)]
+    return next(found for found in transports if (found.get_extra_info("peername") or (None, None))[1] == port)
+
+
 async def test_an_answer_that_is_given_up_at_the_end_of_the_server_is_no_bug(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -354,6 +394,20 @@ async def test_an_answer_that_is_given_up_at_the_end_of_the_server_is_no_bug(
         with anyio.fail_after(10):
             await asked.wait()
     assert await client.rest() == b""
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_last_answer_that_nobody_takes_is_given_up_at_the_end_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is told of an error then either."""
+    monkeypatch.setattr(serving, "_GRACEFUL_S", 0.05)
+    large = _Large()
+    async with served(create_app([Route("/large", large)], lambda _scope, _headers: None)) as client:
+        _reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(b"GET /large HTTP/1.0\r\n" + _HOST + b"\r\n")
+        await until(large.is_closing)
+    writer.close()
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 

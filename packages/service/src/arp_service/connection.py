@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 64 * 1024
 _INTERNAL_ERROR = 500
-# For the rest of an answer that is closed; who does not take it would hold up the end of the process.
-_CLOSE_S = 2
+# For the client to take the rest of the last answer; in a process that ends, who does not take it would hold that up.
+_CLOSE_S, _HURRIED_CLOSE_S = 30, 2
 
 
 class Connection:
@@ -166,12 +166,15 @@ class Connection:
 
     async def _close(self) -> None:
         """Let what was written be read; for so long, and no longer."""
-        giving_up = self._loop.call_later(_CLOSE_S, self._writer.transport.abort)
+        within_s = _HURRIED_CLOSE_S if self._terminated.is_set() else _CLOSE_S
+        giving_up = self._loop.call_later(within_s, self._writer.transport.abort)
         try:
             with suppress(OSError, RuntimeError):
                 self._writer.write_eof()
             self._writer.close()
             with suppress(OSError):
                 await self._writer.wait_closed()
+        except asyncio.CancelledError:
+            self._writer.transport.abort()  # the server ends, and has waited for long enough
         finally:
             giving_up.cancel()
