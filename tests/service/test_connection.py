@@ -1,10 +1,8 @@
-"""What is on the line: several requests on a connection, their bodies, their answers, and how it ends."""
+"""What is on the line: several requests on a connection, their bodies and their answers."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,52 +11,19 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from arp_service import connection, serving
-from arp_service.application import create_app
 from arp_service.body import read_body
-from arp_service.streaming import text_response
-from support.serving import served
-from support.waiting import until
+from support.connected import GET, HOST, connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-_HOST = b"Host: localhost\r\n"
-_GET = b"GET /%b HTTP/1.1\r\n" + _HOST + b"\r\n"
-_POST = b"POST /echo HTTP/1.1\r\n" + _HOST
+    from support.connected import Client
 
-
-class _Client:
-    """Speaks bytes, and reads an answer at a time."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self.writer = writer
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def head(self) -> tuple[int, dict[str, str]]:
-        """The status, and the headers by their names in lower case."""
-        with anyio.fail_after(10):
-            head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
-        status, *lines = head.rstrip().split("\r\n")
-        headers = (line.partition(":") for line in lines)
-        return int(status.split()[1]), {name.lower(): value.strip() for name, _, value in headers}
-
-    async def answer(self) -> tuple[int, bytes]:
-        """An answer that tells its length."""
-        status, headers = await self.head()
-        return status, await self._reader.readexactly(int(headers["content-length"]))
-
-    async def rest(self) -> bytes:
-        """All that comes until the connection ends."""
-        with anyio.fail_after(10):
-            return await self._reader.read()
+_POST = b"POST /echo HTTP/1.1\r\n" + HOST
 
 
 async def _echo(request: Request) -> Response:
@@ -111,27 +76,19 @@ def _answering() -> list[Route]:
     return [Route(f"/{name}", get, methods=["GET", "POST"]) for name, get in _ENDPOINTS.items()]
 
 
-@asynccontextmanager
-async def _connected(*routes: Route) -> AsyncIterator[_Client]:
+def _connected(*routes: Route) -> AbstractAsyncContextManager[Client]:
     """A connection to a server with these routes, and some of every kind."""
-    every = [Route("/echo", _echo, methods=["POST"]), *_answering()]
-    async with served(create_app([*routes, *every], lambda _scope, _headers: None)) as client:
-        url = client.base_url
-        reader, writer = await asyncio.open_connection(url.host, url.port)
-        try:
-            yield _Client(reader, writer)
-        finally:
-            writer.close()
+    return connected(*routes, Route("/echo", _echo, methods=["POST"]), *_answering())
 
 
 async def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
     """Whatever they ask for, and whether they have a body (RFC 9112, 9.3.2)."""
     async with _connected() as client:
         await client.send(
-            _GET % b"hello"
+            GET % b"hello"
             + _POST + b"Content-Length: 3\r\n\r\nabc"
             + _POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
-            + _GET % b"hello"
+            + GET % b"hello"
         )  # fmt: skip
         answers = [await client.answer() for _ in range(4)]
     assert answers == [(200, b"hello"), (200, b"abc"), (200, b"def"), (200, b"hello")]
@@ -140,7 +97,7 @@ async def test_requests_that_come_at_once_are_answered_in_their_order() -> None:
 async def test_a_body_of_unknown_length_comes_in_chunks() -> None:
     """And the connection takes the next request after it (RFC 9112, 7.1)."""
     async with _connected() as client:
-        await client.send(_GET % b"pieces" + _GET % b"hello")
+        await client.send(GET % b"pieces" + GET % b"hello")
         status, headers = await client.head()
         assert (status, headers["transfer-encoding"]) == (200, "chunked")
         await client.send(b"GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -152,7 +109,7 @@ async def test_a_body_of_unknown_length_comes_in_chunks() -> None:
 async def test_a_client_of_the_last_version_gets_plain_bytes_until_the_end() -> None:
     """HTTP/1.0 has no chunks, and no connection that is kept unasked."""
     async with _connected() as client:
-        await client.send(b"GET /pieces HTTP/1.0\r\n" + _HOST + b"\r\n")
+        await client.send(b"GET /pieces HTTP/1.0\r\n" + HOST + b"\r\n")
         status, headers = await client.head()
         assert (status, headers["connection"]) == (200, "close")
         assert await client.rest() == b"onetwo"
@@ -162,7 +119,7 @@ async def test_a_client_of_the_last_version_gets_plain_bytes_until_the_end() -> 
 async def test_an_answer_without_a_body_has_none(request_line: bytes) -> None:
     """Whatever its headers say, the next answer follows (RFC 9110, 6.4.1)."""
     async with _connected() as client:
-        await client.send(request_line + b" HTTP/1.1\r\n" + _HOST + b"\r\n" + _GET % b"hello")
+        await client.send(request_line + b" HTTP/1.1\r\n" + HOST + b"\r\n" + GET % b"hello")
         assert (await client.head())[0] in {200, 204}
         assert await client.answer() == (200, b"hello")
 
@@ -195,7 +152,7 @@ async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
 async def test_what_is_no_request_is_answered_and_the_last_on_its_connection(sent: bytes, status: int) -> None:
     """After the answers to those before it; nothing that follows is read."""
     async with _connected() as client:
-        await client.send(_GET % b"hello" + sent)
+        await client.send(GET % b"hello" + sent)
         assert await client.answer() == (200, b"hello")
         refused, headers = await client.head()
         assert (refused, headers["content-length"], headers["connection"]) == (status, "0", "close")
@@ -213,7 +170,7 @@ async def test_an_answer_that_has_begun_stays_the_only_one() -> None:
 async def test_an_answer_that_breaks_off_is_not_ended() -> None:
     """The client must be able to tell it from a whole one; the server serves others."""
     async with _connected() as client:
-        await client.send(_GET % b"broken")
+        await client.send(GET % b"broken")
         await client.head()
         assert await client.rest() == b"3\r\none\r\n"
 
@@ -221,7 +178,7 @@ async def test_an_answer_that_breaks_off_is_not_ended() -> None:
 async def test_no_answer_follows_one_of_another_length_than_it_says() -> None:
     """It would be taken for the rest of it."""
     async with _connected() as client:
-        await client.send(_GET % b"wrong" + _GET % b"hello")
+        await client.send(GET % b"wrong" + GET % b"hello")
         assert b"hello" not in await client.rest()
 
 
@@ -238,7 +195,7 @@ async def test_who_asks_for_much_at_once_does_not_hold_up_the_others() -> None:
         return Response()
 
     async with _connected(Route("/v1/health", health)) as client:
-        await client.send(_GET % b"v1/health" * 100)
+        await client.send(GET % b"v1/health" * 100)
         assert [await client.answer() for _ in range(100)] == [(200, b"")] * 100
     assert answered_before_others == [1]
 
@@ -256,7 +213,7 @@ async def test_nothing_more_is_received_when_the_answer_is_given() -> None:
         return Curious()
 
     async with _connected(Route("/curious", curious)) as client:
-        await client.send(_GET % b"curious" + _GET % b"hello")
+        await client.send(GET % b"curious" + GET % b"hello")
         assert [await client.answer() for _ in range(2)] == [(200, b""), (200, b"hello")]
     assert heard == ["http.disconnect"] * 2
 
@@ -264,7 +221,7 @@ async def test_nothing_more_is_received_when_the_answer_is_given() -> None:
 async def test_a_header_that_is_more_than_a_line_is_not_sent() -> None:
     """What an application puts into a header cannot make another one of it."""
     async with _connected() as client:
-        await client.send(_GET % b"split" + _GET % b"hello")
+        await client.send(GET % b"split" + GET % b"hello")
         status, headers = await client.head()
         assert (status, headers.get("x-other")) == (500, None)
 
@@ -272,7 +229,7 @@ async def test_a_header_that_is_more_than_a_line_is_not_sent() -> None:
 async def test_a_client_that_sends_no_more_still_gets_its_answer() -> None:
     """It may close its half of the connection when it has asked."""
     async with _connected() as client:
-        await client.send(_GET % b"hello")
+        await client.send(GET % b"hello")
         client.writer.write_eof()
         assert await client.answer() == (200, b"hello")
         assert await client.rest() == b""
@@ -285,7 +242,7 @@ _CUT_OFF = [b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r
 async def test_a_request_that_is_not_whole_is_answered_when_no_more_comes(rest: bytes) -> None:
     """Its client may have counted wrongly, and listen still (RFC 9112, 8)."""
     async with _connected() as client:
-        await client.send(_GET % b"hello" + _POST + rest)
+        await client.send(GET % b"hello" + _POST + rest)
         client.writer.write_eof()
         assert await client.answer() == (200, b"hello")
         assert (await client.head())[0] == 400
@@ -305,129 +262,9 @@ async def test_a_client_that_leaves_within_its_body_is_no_bug(rest: bytes) -> No
 
     with capture_logs() as entries:
         async with _connected(Route("/read", read_all, methods=["POST"])) as client:
-            await client.send(b"POST /read HTTP/1.1\r\n" + _HOST + rest)
+            await client.send(b"POST /read HTTP/1.1\r\n" + HOST + rest)
             client.writer.write_eof()
             with anyio.fail_after(10):
                 await read.wait()
                 await client.rest()
     assert [entry["event"] for entry in entries if entry["log_level"] != "debug"] == []
-
-
-async def test_a_reader_that_takes_nothing_for_so_long_that_the_kernel_gives_up_is_no_bug(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """That its connection timed out is told as another error than that it was reset."""
-    monkeypatch.setattr(serving, "_USER_TIMEOUT_MS", 50)
-    given_up = anyio.Event()
-
-    async def for_ever(_request: Request) -> Response:
-        async def pieces() -> AsyncGenerator[bytes, None]:
-            try:
-                while True:
-                    yield b"x" * 100_000
-            finally:
-                given_up.set()
-
-        return text_response(pieces())
-
-    with capture_logs() as entries:
-        async with _connected(Route("/for-ever", for_ever)) as client:
-            await client.send(_GET % b"for-ever")
-            with anyio.fail_after(20):
-                await given_up.wait()
-    assert [entry["event"] for entry in entries] == []
-    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-async def test_who_takes_its_time_gets_the_last_answer_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a server that ends is in a hurry to close."""
-    monkeypatch.setattr(connection, "_HURRIED_CLOSE_S", 0)
-    large = _Large()
-    async with _connected(Route("/large", large)) as client:
-        await client.send(b"GET /large HTTP/1.0\r\n" + _HOST + b"\r\n")
-        await until(large.is_closing)
-        await client.head()
-        assert len(await client.rest()) == large.sent
-
-
-class _Large:
-    """An endpoint that sends more than the kernel takes, to one client."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self._transport: asyncio.WriteTransport | None = None
-
-    async def __call__(self, request: Request) -> Response:
-        assert request.client is not None
-        return StreamingResponse(self._pieces(_transport_to(request.client.port)))
-
-    async def _pieces(self, transport: asyncio.WriteTransport) -> AsyncGenerator[bytes, None]:
-        self._transport = transport
-        while not transport.get_write_buffer_size():
-            yield b"x" * 1000
-            self.sent += 1000
-
-    def is_closing(self) -> bool:
-        return self._transport is not None and self._transport.is_closing()
-
-
-def _transport_to(port: int) -> asyncio.WriteTransport:
-    """The server's end of the connection with a client of this port."""
-    transports = [found for found in gc.get_objects() if isinstance(found, asyncio.WriteTransport)]
-    return next(found for found in transports if (found.get_extra_info("peername") or (None, None))[1] == port)
-
-
-async def test_an_answer_that_is_given_up_at_the_end_of_the_server_is_no_bug(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It had its time; its client sees the end of the connection, and nobody is told of an error."""
-    monkeypatch.setattr(serving, "_GRACEFUL_S", 0.05)
-    asked = anyio.Event()
-
-    async def never(_request: Request) -> Response:
-        asked.set()
-        await anyio.sleep_forever()
-        return Response()
-
-    async with _connected(Route("/never", never)) as client:
-        await client.send(_GET % b"never")
-        with anyio.fail_after(10):
-            await asked.wait()
-    assert await client.rest() == b""
-    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-async def test_a_last_answer_that_nobody_takes_is_given_up_at_the_end_of_the_server(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nobody is told of an error then either."""
-    monkeypatch.setattr(serving, "_GRACEFUL_S", 0.05)
-    large = _Large()
-    async with served(create_app([Route("/large", large)], lambda _scope, _headers: None)) as client:
-        _reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        writer.write(b"GET /large HTTP/1.0\r\n" + _HOST + b"\r\n")
-        await until(large.is_closing)
-    writer.close()
-    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-async def test_a_reader_that_leaves_is_noticed_though_it_has_asked_for_more() -> None:
-    """What it asks next is not read on and on while it gets its answer."""
-    left = anyio.Event()
-
-    async def for_ever(_request: Request) -> Response:
-        async def pieces() -> AsyncGenerator[bytes, None]:
-            try:
-                yield b"one"
-                await anyio.sleep_forever()
-            finally:
-                left.set()
-
-        return text_response(pieces())
-
-    async with _connected(Route("/for-ever", for_ever)) as client:
-        await client.send(_GET % b"for-ever" + _GET % b"hello")
-        await client.head()
-        client.writer.transport.abort()
-        with anyio.fail_after(10):
-            await left.wait()
