@@ -303,6 +303,19 @@ async def test_a_claimed_run_that_is_canceled_before_it_is_sent_is_never_sent(sc
     assert "r2" not in instance.assigned
 
 
+async def test_a_cancel_between_the_commit_and_its_answer_is_not_lost(scene: _Scene) -> None:
+    """Who finds the run in the store, as a list does, cancels it, though it has not been taken in yet."""
+    scene.add("i0")
+    scene.disk.on_change = lambda _run: scene.disk_gate.close()
+    await scene.begin_submit("r1")
+    assert (list(scene.disk.runs), scene.open_runs.find("r1")) == ([1], None)
+    scene.tasks.start_soon(scene.dispatcher.cancel_all, ["r1"])
+    await wait_all_tasks_blocked()
+    scene.disk.on_change = lambda _run: None
+    await scene.let_commit()
+    assert scene.disk.runs[1].cancel_requested_at is not None
+
+
 async def test_a_claimed_run_without_time_ends_at_once(scene: _Scene) -> None:
     """A timeout of 0: it is not sent."""
     instance = scene.add("i0")

@@ -102,6 +102,7 @@ class Dispatcher:
 
     async def cancel_all(self, run_ids: list[str]) -> None:
         """Cancel those of the runs that have not ended, together: in one commit, and one more for those that wait."""
+        await self._open_runs.arrivals.until_here(run_ids)
         runs = [run for run_id in run_ids if (run := self._open_runs.find(run_id)) is not None]
         if runs:
             await self._open_runs.request_cancel(runs)

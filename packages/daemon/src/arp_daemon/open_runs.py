@@ -16,6 +16,7 @@ import anyio
 import structlog
 from msgspec import UNSET
 
+from arp_daemon.arrivals import Arrivals
 from arp_daemon.ceilings import limits_of
 from arp_daemon.deadlines import Deadlines
 from arp_daemon.done_so_far import read_done_so_far
@@ -64,6 +65,7 @@ class OpenRuns:
         self._open: dict[str, OpenRun] = {}
         self._by_token: dict[str, OpenRun] = {}
         self._deadlines = Deadlines()
+        self.arrivals = Arrivals()
         self._ledger = Ledger(stop)
         self.on_end: Callable[[OpenRun, bool], None] = lambda _run, _at_instance: None
         """Called when a run has ended; True when its instance may still be working on it."""

@@ -128,7 +128,8 @@ class Submissions:
         """Once the store has them, they are begun or queued, whatever becomes of the client."""
         if not submissions:
             return
-        with self._slots.held([submission.selector for submission in submissions]) as links:
+        selectors, run_ids = [s.selector for s in submissions], [s.run_id for s in submissions]
+        with self._slots.held(selectors) as links, self._open_runs.arrivals.expected(run_ids):
             new = [_new_run(submission, link) for submission, link in zip(submissions, links, strict=True)]
             records = await self._store.insert_runs(new)
             for submission, link, one, record in zip(submissions, links, new, records, strict=True):
