@@ -151,13 +151,21 @@ class SimRelay:
         return
 
     async def hand_over_batch(self, requests: list[bytes], tokens: list[str]) -> list[Outcome]:
-        """See `Relay`."""
-        return [await self.hand_over(request, token) for request, token in zip(requests, tokens, strict=True)]
+        """See `Relay`: all of them are sent in one call, and taken one after the other."""
+        for request in requests:
+            self._note_sending(request)
+        return [await self._hand_over(request, token) for request, token in zip(requests, tokens, strict=True)]
 
     async def hand_over(self, request: bytes, token: str) -> Outcome:
         """See `Relay`."""
+        self._note_sending(request)
+        return await self._hand_over(request, token)
+
+    def _note_sending(self, request: bytes) -> None:
+        self.world.model.note_sending(RunRequest.from_json(request).input_.goal)
+
+    async def _hand_over(self, request: bytes, token: str) -> Outcome:
         world, runtime, sent = self._runtime.world, self._runtime, RunRequest.from_json(request)
-        world.model.note_sending(sent.input_.goal)
         if not runtime.alive:
             return Refused(ErrorDetail(code="instance_unreachable", message="x"), busy=True)
         await world.nap()
