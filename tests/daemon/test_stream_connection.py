@@ -148,8 +148,9 @@ async def test_who_never_stops_talking_lets_others_have_their_turn() -> None:
 
     async def read() -> None:
         async with open_stream(Address(f"http://127.0.0.1:{listener.getsockname()[1]}"), "/", None) as stream:
-            async for _ in stream.pieces():
-                pass
+            with suppress(BrokenStreamError):  # the talker may hang up before this is told to end
+                async for _ in stream.pieces():
+                    pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         talking = asyncio.get_running_loop().run_in_executor(None, talk, listener)
