@@ -6,7 +6,6 @@ for it, then `accepted`.
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,8 @@ from arp_daemon.exec_spec import retries_of
 from arp_daemon.failures import instance_lost
 from arp_daemon.follower import Follower
 from arp_daemon.instance import BATCH, EVENTS
-from arp_daemon.open_run import OpenRun, Phase
+from arp_daemon.open_run import Phase
+from arp_daemon.outbox import Outbox
 from arp_daemon.questions import Questions, UnknownRunError
 from arp_daemon.relay import Accepted, Refused, Relay, Unknown
 from arp_daemon.store import Claim
@@ -28,7 +28,6 @@ from arp_daemon.transport import runtime_client
 from arp_daemon.wire_events import ProtocolError
 from arp_daemon.work_stop import WorkStop
 from arp_model import RunRequest, RunRequestLimits
-from arp_service.changed import Changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from arp_daemon.exec_spec import AnyExec
     from arp_daemon.instance import Instance
+    from arp_daemon.open_run import OpenRun
     from arp_daemon.open_runs import OpenRuns
     from arp_daemon.relay import Outcome
     from arp_daemon.run_queue import RunQueue
@@ -46,17 +46,12 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-_MAX_BATCH = 128
-# Half of what a runtime takes in one body: a larger run goes alone.
-_MAX_BATCH_BYTES = 2 * 1024 * 1024
 # A run that instances keep refusing, or that never arrives, is not for them.
 _MAX_REFUSALS = 3
 # After an instance said that it is busy, or could not be asked: doubling.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 15.0
 # A hung instance is noticed before this.
 _ASK_FOR_S = 20.0
-# A run that can be sent waits no longer than this for those that are just being stored.
-_TOGETHER_S = 0.02
 _NO_TIME = timedelta(0)
 
 
@@ -82,15 +77,12 @@ class Link:
         self._work_stop = WorkStop(instance, self._client, runs, queue)
         self._tasks: TaskGroup | None = None
         self._scope = anyio.CancelScope()
-        self._outbox: deque[OpenRun] = deque()
+        self._outbox = Outbox(instance, runs)
         self._doubtful: list[OpenRun] = []
         self._to_stop: list[OpenRun] = []
         """To be stopped when the link has begun, and when the instance has answered for them."""
         self._unanswered: set[OpenRun] = set()
         """Sent, and the instance has not answered for them."""
-        self._given = Changed()
-        self._given_back = 0
-        """How many slots that were held for it are held no longer."""
         self._pause_s = _FIRST_PAUSE_S
 
     # -- what the dispatcher asks ----------------------------------------------------------------------------
@@ -102,21 +94,18 @@ class Link:
     @property
     def is_about_to_send(self) -> bool:
         """Whether it has been given a run, and nothing else is on its way to the instance, or being stored for it."""
-        return bool(self._outbox) and not (self._unanswered or self.instance.held_slots)
+        return len(self._outbox) > 0 and not (self._unanswered or self.instance.held_slots)
 
     def give_slot_back(self) -> None:
         """A slot that was held for a run is held no longer."""
-        self.instance.give_slot_back()
-        self._given_back += 1
-        self._given.notify()
+        self._outbox.give_slot_back()
 
     def give(self, run: OpenRun) -> None:
         """Take a run into the outbox; one that was accepted for this instance has its token already."""
         run.phase = Phase.ASSIGNED
         run.instance_id = self.instance.instance_id
         self.instance.assign(run)
-        self._outbox.append(run)
-        self._given.notify()
+        self._outbox.put(run)
 
     def adopt(self, run: OpenRun) -> None:
         """Go on with a run that an earlier daemon had sent; whether it arrived is asked."""
@@ -168,42 +157,7 @@ class Link:
 
     async def _send_for_ever(self) -> None:
         while True:
-            if self._outbox and self.instance.held_slots:
-                with anyio.move_on_after(_TOGETHER_S):
-                    await self._until_stored()
-            batch = await self._next_batch()
-            if batch:
-                await self._send(batch)
-            else:
-                await self._given.wait()
-
-    async def _until_stored(self) -> None:
-        """Runs that are being stored for this instance now go along: one call for all of them costs as much as for one.
-
-        Those that begin to be stored meanwhile do not count; the store answers in the order in which it was asked.
-        """
-        last = self._given_back + self.instance.held_slots
-        while self._given_back < last:
-            await self._given.wait()
-
-    async def _next_batch(self) -> list[OpenRun]:
-        """Take from the outbox what fits into one call; what is not to be sent any more leaves it here."""
-        batch: list[OpenRun] = []
-        size = 0
-        while self._outbox and len(batch) < _MAX_BATCH and size < _MAX_BATCH_BYTES:
-            run = self._outbox[0]
-            if batch and size + len(run.request) > _MAX_BATCH_BYTES:
-                break
-            self._outbox.popleft()
-            if run.cancel_requested and run.phase is Phase.ASSIGNED:
-                await self._runs.end_canceled(run)
-            elif self.instance.stuck and run.phase is Phase.ASSIGNED:
-                self.instance.release(run)
-                await self._runs.queue_again(run, "instance_stuck")
-            elif not run.ended:
-                batch.append(run)
-                size += len(run.request)
-        return batch
+            await self._send(await self._outbox.next_batch())
 
     async def _send(self, batch: list[OpenRun]) -> None:
         """Claim on the disk what was not claimed when it was accepted, then send the batch. A run that is sent again
@@ -351,8 +305,7 @@ class Link:
         elif run.refusals >= _MAX_REFUSALS:
             await self._runs.fail_lying(run, lie)
         else:
-            self._outbox.append(run)
-            self._given.notify()
+            self._outbox.put(run)
 
     async def _watch_stuck(self) -> None:
         """Have the instance killed, once nothing is lost by it."""
