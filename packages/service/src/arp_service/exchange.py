@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     Headers = Iterable[tuple[bytes, bytes]]
     Address = tuple[str, int] | None
 
-__all__ = ["BadAnswerError", "Exchange", "Line", "refusal"]
+__all__ = ["BODY_HAS_COME", "BadAnswerError", "Exchange", "Line", "refusal"]
+
+BODY_HAS_COME = "arp.body_has_come"
+"""In a scope: whether the whole body was there when the application was called, so that nothing of it is waited for."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -83,6 +86,7 @@ class Exchange:
             "headers": request.headers,
             "client": client,
             "server": server,
+            BODY_HAS_COME: request.is_complete,
         }
 
     async def receive(self) -> Message:

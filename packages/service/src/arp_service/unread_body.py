@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from arp_service.exchange import BODY_HAS_COME
 from arp_service.request_parser import waits_to_be_asked
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class UnreadBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; before the answer to a request with a body, read what is left of that."""
-        if scope["type"] != "http" or not any(name in _BODY_HEADERS for name, _ in scope["headers"]):
+        if scope["type"] != "http" or scope.get(BODY_HAS_COME) or not _has_body(scope):
             await self._app(scope, receive, send)
             return
         body = _Body(receive)
@@ -48,6 +49,10 @@ class UnreadBody:
             await send(message)
 
         await self._app(scope, body.receive, send_after_body)
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in _BODY_HEADERS for name, _ in scope["headers"])
 
 
 class _Body:

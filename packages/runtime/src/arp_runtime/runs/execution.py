@@ -101,7 +101,7 @@ class Execution:
                 output, error = await self._call(agent)
         if self._context.left_behind is not None:
             await self._context.left_behind.wait()
-        if anyio.current_time() >= self._ends_at:  # overslept, and so never cancelled
+        if self.timeout_s is not None and anyio.current_time() >= self._ends_at:  # overslept, and so never cancelled
             self.halt_for_timeout()
         error = self._halt.reason or error
         if error is not None:
