@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import httptools
 
-# What comes before an answer's body is bounded, in bytes.
-_MAX_HEAD_BYTES = 64 * 1024
+# What the parser is given without telling of anything, in bytes: it keeps a header until that is whole.
+_MAX_UNTOLD_BYTES = 64 * 1024
 _INFORMATIONAL, _PLAIN = 1, b"identity"
 
 
@@ -32,7 +32,9 @@ class AnswerParser:
         self.is_untouched = True
         """Whether nothing has come."""
         self._body: list[bytes] = []
-        self._head_bytes = 0
+        self._has_told = False
+        """Whether, of what it is given now, the parser has told of a head that is whole, some of a body, or an end."""
+        self._untold_bytes = 0
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -45,15 +47,16 @@ class AnswerParser:
             self._end()
             return
         self.is_untouched = False
-        self._head_bytes += 0 if self.status else len(data)
+        self._has_told = False
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self.is_over:
                 raise BrokenAnswerError(repr(exc.__context__ or exc)) from exc
             self.keeps_alive = False
-        if not self.status and self._head_bytes > _MAX_HEAD_BYTES:
-            raise BrokenAnswerError(f"the head of the answer is over {_MAX_HEAD_BYTES} bytes")
+        self._untold_bytes = 0 if self._has_told else self._untold_bytes + len(data)
+        if self._untold_bytes > _MAX_UNTOLD_BYTES:
+            raise BrokenAnswerError(f"what stands around the answer's body is over {_MAX_UNTOLD_BYTES} bytes")
 
     def take(self) -> bytes:
         """Return what has come of the body and was not taken yet."""
@@ -79,6 +82,7 @@ class AnswerParser:
 
     def on_headers_complete(self) -> None:
         """The head has come; of an answer that is to follow, nothing is remembered."""
+        self._has_told = True
         status = self._parser.get_status_code()
         if status // 100 != _INFORMATIONAL:
             if self.headers.get(b"content-encoding", _PLAIN) != _PLAIN:
@@ -87,9 +91,11 @@ class AnswerParser:
 
     def on_body(self, piece: bytes) -> None:
         """Some of the body."""
+        self._has_told = True
         self._body.append(piece)
 
     def on_message_complete(self) -> None:
         """The end of an answer, or of what announces one."""
+        self._has_told = True
         self.is_over = bool(self.status)
         self.keeps_alive = self._parser.should_keep_alive()
