@@ -166,7 +166,7 @@ def test_what_is_not_json_is_a_decode_error(text: bytes | str) -> None:
         RunRequest.from_json(text)
 
 
-@pytest.mark.parametrize("depth", [1_100, 200_000])
+@pytest.mark.parametrize("depth", [20_000, 200_000])
 def test_json_that_is_nested_too_deeply_is_a_decode_error(depth: int) -> None:
     """A hostile document ends in the same error as a broken one, not in a RecursionError."""
     deep = "[" * depth + "]" * depth

@@ -66,15 +66,16 @@ class Connection:
             client = parse_socket_addr(sock.family, sock.getpeername())
             server = parse_socket_addr(sock.family, sock.getsockname())
             async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(self._close_when_idle())
-                await self._answer_all(client, server)
+                watch = tasks.create_task(self._watch(asyncio.current_task()))
+                try:
+                    await self._answer_all(client, server)
+                finally:
+                    await self._close()
                 watch.cancel()
         except OSError:
-            pass  # closed by its client before it was looked at
+            await self._close()  # closed by its client before it was looked at
         except asyncio.CancelledError:
             pass  # busy for too long when the server ends: asyncio would log it as a bug
-        finally:
-            await self._close()
 
     async def _answer_all(self, client: Address, server: Address) -> None:
         while (request := await self._next_request()) is not None:
@@ -151,18 +152,29 @@ class Connection:
         with suppress(OSError):
             await self._writer.drain()
 
-    async def _close_when_idle(self) -> None:
-        """Close the connection when it has been idle for too long, or when the server ends."""
+    async def _watch(self, task: asyncio.Task[None] | None) -> None:
+        """End the connection when it has been idle for too long; when the server ends, at once, or after its grace.
+
+        From Python 3.12 on a server waits for its connections, without end, before Hypercorn looks at the clock.
+        """
+        await self._until_idle_for_too_long()
+        if self._idle_since is not None:
+            self._writer.close()
+        await self._terminated.wait()
+        await asyncio.sleep(self._config.graceful_timeout)
+        if task is not None:
+            task.cancel()
+
+    async def _until_idle_for_too_long(self) -> None:
+        """Return when it has, or when the server ends."""
         while not self._terminated.is_set():
             since = self._loop.time() if self._idle_since is None else self._idle_since
             left_s = since + self._config.keep_alive_timeout - self._loop.time()
             if left_s <= 0:
-                break
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._terminated.wait(), left_s)
-        # One that is busy is closed when it has answered.
-        if self._idle_since is not None:
-            self._writer.close()
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):  # `wait_for` may swallow a cancellation before Python 3.12
+                    await self._terminated.wait()
 
     async def _close(self) -> None:
         """Let what was written be read; for so long, and no longer."""
