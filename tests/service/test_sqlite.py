@@ -195,6 +195,16 @@ def test_named_queries_are_read_by_name(tmp_path: Path) -> None:
     assert queries["two"] == "SELECT 2"
 
 
+async def test_a_column_whose_name_is_damaged_is_told_in_one_line(tmp_path: Path, migrations: Path) -> None:
+    """SQLite takes any bytes for a name, and Python's module fails at those that are no text when rows are read."""
+    path = tmp_path / "db"
+    migrate(path, migrations)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE t (n ", b"CREATE TABLE t (\xe5 "))
+    async with open_database(path, migrations) as database:
+        with pytest.raises(StoreUnavailableError, match="damaged"):
+            await database.read(lambda db: db.execute("SELECT * FROM t").fetchall())
+
+
 @pytest.mark.parametrize("damage", [b'CREATE TABLE t ("\xed\nN', b"CREATE TABLE t ('\n\nN"])
 async def test_a_schema_that_is_damaged_is_told_in_one_line(tmp_path: Path, migrations: Path, damage: bytes) -> None:
     """Also where what SQLite says of it is no text."""

@@ -328,3 +328,5 @@ def _translated() -> Iterator[None]:
         if type(exc) is not sqlite3.DatabaseError:
             raise
         raise StoreUnavailableError(f"The store is damaged: {' '.join(str(exc).split())}.") from exc
+    except UnicodeDecodeError as exc:  # values are never refused so (`_text`), but the name of a column may be no text
+        raise StoreUnavailableError(f"The store is damaged: its schema is no text: {exc}.") from exc
