@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -91,7 +92,7 @@ async def test_what_is_forgotten_is_forgotten_on_the_disk_too(tmp_path: Path) ->
         for number in range(3):
             await execute(client, "hello", run_id=f"r{number}")
         assert (await client.get("/v1/runs/r1")).status_code == 404
-    with sqlite3.connect(tmp_path / "runtime.sqlite3") as database:
+    with closing(sqlite3.connect(tmp_path / "runtime.sqlite3")) as database, database:
         for table in ("runs", "run_events"):
             assert database.execute(f"SELECT DISTINCT run_id FROM {table}").fetchall() == [("r2",)]
     assert [path.name for path in (tmp_path / "traces").iterdir()] == ["r2.jsonl"]
@@ -109,7 +110,7 @@ async def test_damaged_runs_are_left_out_and_said(tmp_path: Path) -> None:
     async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:
         for run_id in (*damages, "good"):
             await execute(client, "hello", run_id=run_id)
-    with sqlite3.connect(tmp_path / "runtime.sqlite3") as database:
+    with closing(sqlite3.connect(tmp_path / "runtime.sqlite3")) as database, database:
         for run_id, damage in damages.items():
             assert database.execute(f"{damage} WHERE run_id = ?", (run_id,)).rowcount
     async with running_runtime(*where) as runtime, httpx.AsyncClient(base_url=runtime.base_url) as client:

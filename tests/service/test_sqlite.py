@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -133,7 +134,7 @@ async def test_what_is_queued_is_written_before_the_database_closes(tmp_path: Pa
     await checkpoint()  # it has been asked for, in this turn of the loop
     await database.close()
     await last
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         assert len(_numbers(other)) == 51
     other.close()
 
@@ -160,7 +161,7 @@ def test_migrations_are_applied_once_and_in_order(tmp_path: Path, migrations: Pa
     (migrations / "0002_more.sql").write_text("ALTER TABLE t ADD COLUMN more TEXT;")
     migrate(path, migrations)
     migrate(path, migrations)
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         assert [row[1] for row in db.execute("PRAGMA table_info(t)")] == ["n", "more"]
     db.close()
 
@@ -172,7 +173,7 @@ def test_a_failing_migration_leaves_the_file_as_it_was(tmp_path: Path, migration
     (migrations / "0002_more.sql").write_text("CREATE TABLE half (x); CREATE TABLE t (x);")
     with pytest.raises(sqlite3.OperationalError):
         migrate(path, migrations)
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
     db.close()
 
