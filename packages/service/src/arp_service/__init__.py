@@ -12,9 +12,11 @@ sqlite        one writer with group commit                   rows        times a
 folder_lock   one process in a data folder                   processes   process trees and identities
 info          health and version                             stopping    the steps of a stop
 application   routes behind the door                         serving     Hypercorn, in this process
+connection    its requests, one after the other              exchange    one request and its answer, as ASGI has them
+request_parser  bytes as HTTP/1 requests, by llhttp          api_document  what the served document says
 turns         one after the other, a turn of the loop each   unread_body what a refusal leaves of a body
 never_called  addresses that nobody may have called          logs        structured logging
-command_line  flags, environment, file, default
+command_line  flags, environment, file, default              prepared_commands  parsed before a fork, for all forks
 """
 
 __all__: list[str] = []

@@ -2,7 +2,7 @@
 
 Hypercorn binds, accepts, tells of the end and waits for it; what is on the line is read and written here, in one task a
 connection, which calls the application itself. Hypercorn 0.18 has a task and a queue for each request beside, another
-task to notice idleness, and h11 to read with: at 200 us of CPU a small request takes 2.5 times as long.
+task to notice idleness, and h11 to read with: a small request to a bare app takes 200 us of CPU there, and 60 here.
 """
 
 from __future__ import annotations
